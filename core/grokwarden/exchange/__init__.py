@@ -1,0 +1,1 @@
+"""A call in one canonical form, whatever its wire format: what policies see, and how an edit reaches the bytes."""

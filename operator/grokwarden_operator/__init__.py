@@ -1,0 +1,1 @@
+"""The operator plane: from custom resources to the bundles of each pod."""

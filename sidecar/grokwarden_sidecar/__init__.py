@@ -1,0 +1,1 @@
+"""The sidecar plane: an OpenAI-compatible proxy that enforces bundles."""
