@@ -1,0 +1,1 @@
+"""The built-in rules of the detectors, as data, and how they add up to a score."""
