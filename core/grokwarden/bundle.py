@@ -248,7 +248,9 @@ def decode_bundle(data: bytes, *, source: str) -> Bundle:
 
 def _part(parts: Mapping[str, msgspec.Raw], ref: PartRef, kind: type[_Part], source: str) -> _Part:
     if ref.digest not in parts:
-        raise BundleError(f"bundle from {source}: no part for {ref.name} ({ref.digest[:19]}); keeping the previous bundle")
+        raise BundleError(
+            f"bundle from {source}: no part for {ref.name} ({ref.digest[:19]}); keeping the previous bundle"
+        )
     data = bytes(parts[ref.digest])
     if (actual := _digest(data)) != ref.digest:
         raise BundleChecksumError(source, expected=ref.digest, actual=actual)

@@ -53,11 +53,16 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
-    """A text of the call and the place in the body where it stands."""
+    """A text of the call and the place in the body where it stands.
+
+    Attributes:
+        fixed: It can't be edited in place, as it is an object's key; ``path`` is then the object's.
+    """
 
     slot: Slot
     text: str
     path: Path
+    fixed: bool = False
 
 
 class Opaque(msgspec.Struct, frozen=True, gc=False):
@@ -77,9 +82,10 @@ class Splice(msgspec.Struct, frozen=True, gc=False):
 
 
 class InsertMessages(msgspec.Struct, frozen=True, gc=False):
-    """Put messages before the first one. A lower ``rank`` comes first, whatever the order of the steps."""
+    """Put messages before the one that now has ``index``. At one place a lower ``rank`` comes first."""
 
     messages: tuple[dict[str, Any], ...]
+    index: int = 0
     rank: int = 1
 
 

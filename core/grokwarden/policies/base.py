@@ -6,7 +6,7 @@ compiler's checks, the coverage table, the reference and the schema, so nothing 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -30,21 +30,29 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     edits: tuple[Edit, ...] = ()
 
 
-class Step(Protocol):
-    """A policy with its settings: immutable, thread-safe, without clock or I/O."""
+@runtime_checkable
+class CallStep(Protocol):
+    """A policy with its settings that judges requests as a whole: immutable, thread-safe, without clock or I/O."""
 
     def judge(self, call: Exchange) -> Iterable[Finding]:
-        """Everything found in the request as a whole; called for policies whose need is ``CALL``."""
+        """Everything found in the request; called once, for policies whose need is ``CALL``."""
         ...
+
+
+@runtime_checkable
+class TextStep(Protocol):
+    """A policy with its settings that judges text by text: immutable, thread-safe, without clock or I/O."""
 
     def scan(self, text: str, slot: Slot) -> Finding | None:
         """The worst finding in one text, or ``None``; called for policies whose need is ``WINDOW`` or ``WHOLE``.
 
-        On a request the text is a whole segment, or the parts of one message joined; on an answer it is a window.
+        On a request the text is a whole segment, or the parts of one message joined; on an answer it is a window or
+        a whole lane. A finding below the threshold carries the action ``Allow``, so that its score is recorded.
         """
         ...
 
 
+Step = CallStep | TextStep
 Build = Callable[[Mapping[str, Any]], Step]
 
 
