@@ -1,0 +1,1 @@
+"""The sidecar plane's subcommands of ``grokwarden``, one module each."""
