@@ -1,0 +1,1 @@
+"""The subcommands of ``grokwarden`` that need no plane, one module each."""
