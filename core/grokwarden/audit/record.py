@@ -74,3 +74,29 @@ class AuditRecord(msgspec.Struct, kw_only=True):
     duration_ms: float
     overhead_us: int
     content: dict[str, Any] | None = None
+
+
+class RecoveredRecord(msgspec.Struct, kw_only=True, tag_field="kind", tag="recovered"):
+    """A crash was mended: the writer found a torn tail, kept it aside and continued the chain.
+
+    It stands in the chain like a call; only this record has a ``kind``. The chain fields are the writer's, as above.
+
+    Attributes:
+        time: When it was mended: UTC, RFC 3339 with microseconds and ``Z``.
+        segment: The file whose tail was torn.
+        offset: Where in that file the torn bytes began, and where this record stands now.
+        lost_bytes: How many bytes did not make a whole record.
+        lost_sha256: Of those bytes.
+        kept_in: The file, next to the segment, that holds those bytes.
+    """
+
+    chain_id: str = ""
+    seq: int = 0
+    prev_hash: str = ""
+    hash: str = ""
+    time: str
+    segment: str
+    offset: int
+    lost_bytes: int
+    lost_sha256: str
+    kept_in: str
