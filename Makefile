@@ -33,6 +33,7 @@ help: ## List the targets
 
 .PHONY: setup
 setup: $(READY) ## Make .venv from requirements.lock (every other target does it by itself)
+	@echo "$(VENV) is ready"
 
 $(READY): pyproject.toml requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or newer, or name one: make PYTHON=python3.12" >&2; exit 1; }

@@ -2,8 +2,8 @@
 
 The planes live in ``core/``, ``operator/`` and ``sidecar/``. With an ``__init__.py`` in it, ``operator/`` is a package,
 and whatever starts Python in the repository's root imports that one: ``python -m pytest`` then dies in the standard
-library with "cannot import name 'eq' from 'operator'". Folders of tests stay plain as well: as packages of one name they
-would hide one another.
+library with "cannot import name 'eq' from 'operator'". Folders of tests stay plain as well: as packages of one
+name they would hide one another.
 """
 
 import subprocess
