@@ -1,4 +1,4 @@
-r"""A Grok that speaks bytes: raw HTTP/1.1 answers, written exactly as a test says, for faults that no server would make.
+r"""A Grok that speaks bytes: raw HTTP/1.1 answers, exactly as a test says, for faults that no server would make.
 
 It knows nothing of the API beyond HTTP framing. For an API that answers sensibly there is the simulator. Answers are
 used in the order in which they were scripted; a request that finds none gets a 500 that says so.

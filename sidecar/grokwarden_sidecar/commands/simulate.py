@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 import signal
 import socket
 from typing import Annotated
@@ -35,7 +36,7 @@ def _bind(listen: str) -> socket.socket:
     try:
         listener = listening_socket(host, int(port))
     except OSError as error:
-        reason = error.strerror or error
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
         raise _refusal(
             f"--listen {listen}: can't listen there ({reason}); nothing was started. "
             "Stop what uses the port, or choose another one; port 0 takes a free one."

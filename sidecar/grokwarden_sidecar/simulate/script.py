@@ -4,6 +4,7 @@ A test queues scripts at ``POST /_simulate/next``. A person who has only curl, a
 ``[[simulate: status=503]]`` into the last user message.
 """
 
+import difflib
 import json
 import re
 import shlex
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from grokwarden_sidecar.simulate.errors import ApiError, ErrorStyle, safety_block
 
 _MARK: Final = re.compile(r"\[\[\s*simulate:\s*")
-_WORDS: Final = re.compile(r"(?P<words>[^\]]*(?:\](?!\])[^\]]*)*)\]\]")
+_WORDS: Final = re.compile(r"(?P<words>.*?)\]\]", re.DOTALL)
 _END: Final = re.compile(r"\s*\]\]")
 
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
@@ -106,7 +107,7 @@ def read_directive(text: str) -> tuple[str, Script | None]:
         content, end = _content(text, mark.end())
         script = Script.model_validate(content)
     except ValidationError as error:
-        reasons = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False))
+        reasons = (_reason(str(each["loc"][0]) if each["loc"] else "", each["msg"]) for each in error.errors())
         raise _bad_directive("; ".join(reasons)) from error
     except ValueError as error:
         raise _bad_directive(str(error)) from error
@@ -125,6 +126,13 @@ def _content(text: str, start: int) -> tuple[object, int]:
     if close is None:
         raise ValueError("']]' is missing")
     return content, close.end()
+
+
+def _reason(key: str, message: str) -> str:
+    if not key or key in Script.model_fields:
+        return f"{key}: {message}".removeprefix(": ")
+    near = difflib.get_close_matches(key, Script.model_fields, n=1)
+    return f"{key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _words(text: str) -> dict[str, str]:
