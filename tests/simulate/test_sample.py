@@ -2,6 +2,7 @@
 
 import pytest
 
+from grokwarden_sidecar.simulate.errors import ApiError
 from grokwarden_sidecar.simulate.sample import sample_of
 
 TREE = {"$ref": "#/$defs/Node", "$defs": {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}}}
@@ -38,6 +39,15 @@ TREE = {"$ref": "#/$defs/Node", "$defs": {"Node": {"type": "object", "properties
 def test_a_sample_conforms_to_its_schema(schema, value):
     """Each keyword that strict schemas use, one by one."""
     assert sample_of(schema, text="the user's text") == value
+
+
+@pytest.mark.parametrize(
+    "schema", [{"type": "object", "properties": 1}, {"anyOf": 5}, {"type": "string", "minLength": "x"}]
+)
+def test_what_is_no_schema_is_refused(schema):
+    """It comes from the application; a crash of the simulator would say nothing about its fault."""
+    with pytest.raises(ApiError, match="JSON schema"):
+        sample_of(schema, text="")
 
 
 def test_a_recursive_schema_ends():

@@ -40,7 +40,7 @@ _MESSAGES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)  # not frozen: Python itself sets an exception's traceback
 class ApiError(Exception):
     """A request that the provider answers with an error.
 
@@ -56,6 +56,9 @@ class ApiError(Exception):
     style: ErrorStyle = ErrorStyle.NATIVE
     headers: dict[str, str] = field(default_factory=dict)
     has_request_id: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.status}: {self.message}"
 
     @property
     def body(self) -> dict[str, object]:

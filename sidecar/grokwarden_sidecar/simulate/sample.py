@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from grokwarden_sidecar.simulate.errors import not_a_request
 from grokwarden_sidecar.simulate.request import JsonSchema
 
 _MAX_DEPTH: Final = 8
@@ -43,8 +44,14 @@ def sample_of(schema: JsonSchema, *, text: str) -> object:
     Args:
         schema: A JSON schema as function parameters and ``response_format`` carry it; ``$ref`` within it works.
         text: What a property such as ``query`` or ``answer`` gets.
+
+    Raises:
+        ApiError: 422; a keyword has a value of the wrong type.
     """
-    return _Sampler(schema, text).value(schema, name="", depth=0)
+    try:
+        return _Sampler(schema, text).value(schema, name="", depth=0)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # the schema is the caller's, and unchecked
+        raise not_a_request(f"a JSON schema can't be understood ({error})") from error
 
 
 class _Sampler:
