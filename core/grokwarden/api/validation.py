@@ -42,9 +42,12 @@ _PHRASES: Final[Mapping[str, str]] = {
 }
 
 
-def validated(document: Document) -> tuple[Resource | None, tuple[Problem, ...]]:
-    """The document's resource, or ``None`` and every reason why it is none, in the order of the document's lines."""
-    head = tuple(_head_problems(document))
+def validated(document: Document, *, namespace: str | None = None) -> tuple[Resource | None, tuple[Problem, ...]]:
+    """The document's resource, or ``None`` and every reason why it is none, in the order of the document's lines.
+
+    ``namespace`` completes the name in the problems where the document gives no namespace.
+    """
+    head = tuple(_head_problems(document, namespace))
     if head:
         return None, head
     model = KINDS[document.content["kind"]]
@@ -55,15 +58,15 @@ def validated(document: Document) -> tuple[Resource | None, tuple[Problem, ...]]
         resource = model.model_validate(content)
     except ValidationError as error:
         breaches = [*(_translated(details, model) for details in error.errors(include_url=False)), *breaches]
-    problems = [problem_at(document, breach.path, breach.message) for breach in breaches]
+    problems = [problem_at(document, breach.path, breach.message, namespace=namespace) for breach in breaches]
     problems.sort(key=lambda problem: problem.line or 0)
     return (None if problems else resource), tuple(problems)
 
 
-def problem_at(document: Document, path: FieldPath, message: str, *, resource: str | None = None) -> Problem:
+def problem_at(document: Document, path: FieldPath, message: str, *, namespace: str | None = None) -> Problem:
     """A problem of a document's field, with the place in its file."""
     return Problem(
-        resource=resource_name(document) if resource is None else resource,
+        resource=resource_name(document, namespace=namespace),
         path=format_path(path),
         message=message,
         file=document.file,
@@ -77,19 +80,21 @@ def resource_name(document: Document, *, namespace: str | None = None) -> str:
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if not isinstance(kind, str) or not isinstance(name, str):
         return kind if isinstance(kind, str) else ""
-    namespace = namespace or (metadata.get("namespace") if isinstance(metadata, dict) else None)
-    return f"{kind} {namespace}/{name}" if isinstance(namespace, str) else f"{kind} {name}"
+    given = metadata.get("namespace") if isinstance(metadata, dict) else None
+    own = given if isinstance(given, str) else namespace
+    return f"{kind} {own}/{name}" if own else f"{kind} {name}"
 
 
-def _head_problems(document: Document) -> Iterator[Problem]:
+def _head_problems(document: Document, namespace: str | None) -> Iterator[Problem]:
     """What is wrong with apiVersion and kind; without them nothing else can be judged."""
     for field, wanted in (("apiVersion", (API_VERSION,)), ("kind", tuple(KINDS))):
         value = document.content.get(field)
         if value is None:
-            yield problem_at(document, (field,), f"is missing; expected {one_of(wanted)}")
+            yield problem_at(document, (field,), f"is missing; expected {one_of(wanted)}", namespace=namespace)
         elif not isinstance(value, str) or value not in wanted:
             hint = nearest(value, wanted) if isinstance(value, str) and len(wanted) > 1 else ""
-            yield problem_at(document, (field,), f"is {shown(value)}; expected {one_of(wanted)}{hint}")
+            message = f"is {shown(value)}; expected {one_of(wanted)}{hint}"
+            yield problem_at(document, (field,), message, namespace=namespace)
 
 
 def _broken_rules(model: type[ApiModel], raw: object, path: FieldPath) -> Iterator[Breach]:

@@ -1,0 +1,143 @@
+"""Provider targets, resolved: which ones a pack may use, and what each is once nothing is left to look up."""
+
+import ssl
+from collections.abc import Iterator
+
+from grokwarden.api.expectations import nearest
+from grokwarden.api.policypack import RetryReason
+from grokwarden.api.providertarget import DEFAULT_BASE_URLS, SHORTHAND, AllowedFrom, SecretKeyRef
+from grokwarden.api.quantities import milliseconds, ticks_per_token
+from grokwarden.api.v1alpha1 import PackRouting, ProviderTargetSpec, TargetReference
+from grokwarden.bundle import CircuitBreaker, KeySource, Lifecycle, Pricing, Retry, Routing, TargetPart, Timeouts
+from grokwarden.compiler.scope import LoadedPack, LoadedTarget, Resources, Scope
+from grokwarden.compiler.selection import namespace_labels, selects
+from grokwarden.errors import Problem
+from grokwarden.resources import FieldPath
+from grokwarden.vocabulary import Provider
+
+
+def compile_routing(
+    loaded: LoadedPack, routing: PackRouting, resources: Resources, scope: Scope, problems: list[Problem]
+) -> Routing:
+    """Where a pack's calls go; references that can't be followed go to ``problems``."""
+    names: list[str] = []
+    for index, reference in enumerate(routing.targets):
+        name = f"{reference.namespace or loaded.source.namespace}/{reference.name}"
+        names.append(name)
+        at: FieldPath = ("spec", "routing", "targets", index)
+        if name not in resources.target_names:
+            problems.append(loaded.source.problem((*at, "name"), _unknown_target(name, reference, resources)))
+        elif (found := resources.targets.get(name)) and not _is_allowed(found, loaded, resources, scope):
+            message = (
+                f"ProviderTarget {name} does not allow namespace {loaded.source.namespace}; "
+                "its spec.allowedNamespaces has to say All, or select it"
+            )
+            problems.append(loaded.source.problem((*at, "namespace"), message))
+    return Routing(
+        strategy=routing.strategy.value,
+        targets=tuple(names),
+        retry=Retry(
+            max_retries=routing.retry.max_retries,
+            retry_on=tuple(reason.value for reason in RetryReason if reason in routing.retry.retry_on),
+        ),
+    )
+
+
+def compile_target(loaded: LoadedTarget, scope: Scope, problems: list[Problem]) -> TargetPart:
+    """A target with everything resolved; what can't be used goes to ``problems``."""
+    spec, source = loaded.target.spec, loaded.source
+    problems += (source.problem(("spec", *path), message) for path, message in _key_gaps(spec, scope))
+    shorthand = spec.provider.startswith(SHORTHAND)
+    provider = Provider.XAI if shorthand else Provider(spec.provider)
+    breaker, prices = spec.circuit_breaker, spec.pricing
+    return TargetPart(
+        name=source.full_name,
+        provider=provider,
+        model=spec.provider.removeprefix(SHORTHAND) if shorthand else spec.model,
+        base_url=(spec.base_url or DEFAULT_BASE_URLS[provider]).rstrip("/"),
+        key=_key_source(spec.secret_key_ref, source.namespace),
+        weight=spec.weight,
+        timeouts=Timeouts(
+            connect_ms=milliseconds(spec.timeouts.connect),
+            first_byte_ms=milliseconds(spec.timeouts.first_byte),
+            stream_idle_ms=milliseconds(spec.timeouts.stream_idle),
+            total_ms=milliseconds(spec.timeouts.total),
+        ),
+        circuit_breaker=CircuitBreaker(
+            failures=breaker.failures,
+            window_ms=milliseconds(breaker.window),
+            cooldown_ms=milliseconds(breaker.cooldown),
+        ),
+        pricing=Pricing(
+            source=prices.source.value,
+            input_ticks=_ticks(prices.input_per_million),
+            cached_input_ticks=_ticks(prices.cached_input_per_million),
+            output_ticks=_ticks(prices.output_per_million),
+        ),
+        lifecycle=Lifecycle(
+            on_retired=spec.lifecycle.on_retired.value, on_substitution=spec.lifecycle.on_substitution.value
+        ),
+        proxy_url=spec.proxy_url,
+        ca_bundle=spec.ca_bundle,
+    )
+
+
+def certificate_problems(loaded: LoadedTarget) -> Iterator[Problem]:
+    """A bundle of certificates that holds none."""
+    pem = loaded.target.spec.ca_bundle
+    if pem is not None and not _holds_certificates(pem):
+        message = "holds no certificate that can be read; expected one or more in PEM form"
+        yield loaded.source.problem(("spec", "caBundle"), message)
+
+
+def _unknown_target(name: str, reference: TargetReference, resources: Resources) -> str:
+    namespace = name.split("/", 1)[0]
+    elsewhere = [other.split("/", 1)[0] for other in resources.target_names if other.split("/", 1)[1] == reference.name]
+    if elsewhere and reference.namespace is None:
+        return f"there is no ProviderTarget {name}; there is one in {elsewhere[0]}: set namespace: {elsewhere[0]}"
+    there = [other.split("/", 1)[1] for other in resources.target_names if other.startswith(f"{namespace}/")]
+    if not there:
+        return f"there is no ProviderTarget {name}; namespace {namespace} has none at all"
+    hint = nearest(reference.name, there) or f"; there are {', '.join(there)}"
+    return f"there is no ProviderTarget {name}{hint}"
+
+
+def _is_allowed(found: LoadedTarget, user: LoadedPack, resources: Resources, scope: Scope) -> bool:
+    namespace, allowed = user.source.namespace, found.target.spec.allowed_namespaces
+    if namespace == found.source.namespace or allowed.from_ is AllowedFrom.ALL:
+        return True
+    if allowed.from_ is AllowedFrom.SAME or allowed.selector is None:
+        return False
+    return selects(allowed.selector, namespace_labels(namespace, resources.namespace, scope))
+
+
+def _key_gaps(spec: ProviderTargetSpec, scope: Scope) -> Iterator[tuple[FieldPath, str]]:
+    ref = spec.secret_key_ref
+    if ref is not None and scope.standalone and ref.name is not None:
+        yield (
+            ("secretKeyRef", "name"),
+            "there are no Secrets to read standalone; write secretKeyRef: {env: XAI_API_KEY} or {file: path}",
+        )
+    if ref is not None and not scope.standalone:
+        for form in ("env", "file"):
+            if getattr(ref, form) is not None:
+                message = f"{form} is for standalone use; in a cluster write secretKeyRef: {{name: secret, key: entry}}"
+                yield ("secretKeyRef", form), message
+
+
+def _holds_certificates(pem: str) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
+
+
+def _key_source(ref: SecretKeyRef | None, namespace: str) -> KeySource | None:
+    if ref is None:
+        return None
+    return KeySource(secret=f"{namespace}/{ref.name}/{ref.key}" if ref.name else None, env=ref.env, file=ref.file)
+
+
+def _ticks(usd_per_million: str | None) -> int | None:
+    return None if usd_per_million is None else ticks_per_token(usd_per_million)
