@@ -6,6 +6,7 @@ of the provider never come in. ``host`` and ``content-length`` are made by whoev
 
 import math
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -111,6 +112,10 @@ def retry_after_seconds(provider: Iterable[tuple[bytes, bytes]]) -> float:
         return _wait((later - now).total_seconds())
     except (ValueError, TypeError):  # no number, no date, or dates with and without a zone
         return 0.0
+
+
+def _date(value: bytes) -> datetime:
+    return parsedate_to_datetime(value.decode("ascii"))
 
 
 def _wait(seconds: float) -> float:

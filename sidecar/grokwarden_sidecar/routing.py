@@ -87,7 +87,7 @@ class TargetState:
 
 
 class TargetStates:
-    """The states of all targets of a process. A state outlives the bundle if the next one leaves its target as it is."""
+    """The states of all targets of a process. One outlives a bundle if the next bundle leaves its target as it is."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
