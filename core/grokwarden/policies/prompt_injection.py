@@ -13,7 +13,7 @@ import msgspec
 from grokwarden.exchange.model import Exchange, Role, Slot
 from grokwarden.policies.base import Finding, Policy, SettingProblem
 from grokwarden.policies.rules.detector import Detector, own_pattern_problems, threshold_problems
-from grokwarden.policies.rules.injection import INJECTION_RULES
+from grokwarden.policies.rules.injection import INJECTION_EXCUSES, INJECTION_RULES
 from grokwarden.text.patterns import PatternSet
 from grokwarden.vocabulary import Action, Need, Phase
 
@@ -43,6 +43,7 @@ class PromptInjectionStep:
             PatternSet(settings.attack_patterns),
             own_name="attack-pattern",
             threshold=settings.threshold,
+            excuses=INJECTION_EXCUSES,
         )
 
     def judge(self, call: Exchange) -> Iterable[Finding]:  # noqa: ARG002 - the protocol's

@@ -1,12 +1,13 @@
-"""What a text says once it is decoded: Base64, escapes, spaced-out letters, digits for letters, invisible tag characters.
+"""What a text says once it is decoded: Base64, escapes, letters apart, digits for letters, invisible tag characters.
 
-A view is for matching only. Everything is linear in the text: all Base64 runs of one layer make one view, so no number of
-decoys can hide the one that counts. A text without any marker costs one pass of one automaton.
+A view is for matching only. Everything is linear in the text: all Base64 runs of one layer make one view, so no number
+of decoys can hide the one that counts. A text without any marker costs one pass of one automaton, or none at all where
+the caller matches the markers together with patterns of its own.
 """
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from grokwarden.text.escapes import without_escapes
@@ -19,15 +20,16 @@ _PRINTABLE_SHARE: Final = 0.9
 _SHORTEST_RUN: Final = 20
 
 _BASE64, _ESCAPE, _SPACED, _DIGITS = range(4)
-_MARKERS: Final = PatternSet(
-    (
-        rf"[a-z0-9+/_-]{{{_SHORTEST_RUN}}}",
-        r"%[0-9a-fu][0-9a-f]|&[a-z#][a-z0-9]|\\[xu][0-9a-f{]|\\[<>/]",
-        r"\b[a-z](?:[ ._*-][a-z]){5}\b",
-        r"[a-z][0134578@$!|+][a-z]|\b[a-z][0134578@$!|+][0-9@$!|+]?[a-z]",
-    ),
-    on_bytes=True,
+MARKERS: Final = (
+    rf"[a-z0-9]{{{_SHORTEST_RUN}}}",
+    r"%[0-9a-fu][0-9a-f]|&[a-z#][a-z0-9]|\\[xu][0-9a-f{]|\\[<>/]",
+    r"\b[a-z](?:[ ._*-][a-z]){5}\b",
+    r"[i1!|l][g69]n[o0]r[e3]|[i1!|][n][s5$][t7+]r[u]?[c(]?[t7+]|pr[o0]?mp[t7+]|[s5$]y[s5$][t7+][e3]m|r[e3]v[e3][a4@][l1|!]"
+    r"|[s5$][a4@]f[e3][t7+]y|r[e3][s5$][t7+]r[i1!|][c(]|[b8]yp[a4@][s5$]|pr[e3]v[i1!|][o0]u|j[a4@][i1!|][l1|!]b|d[e3]v[e3][l1|!][o0]p",
 )
+"""RE2 on folded text, as bytes: signs that something may be encoded, each for one way of encoding."""
+_MARKERS: Final = PatternSet(MARKERS, on_bytes=True)
+_TAG_BYTES: Final = (b"\xf3\xa0\x80", b"\xf3\xa0\x81")
 _RUN: Final = re.compile(
     rf"[A-Za-z0-9+/_-]{{{_SHORTEST_RUN},}}={{0,2}}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_-]{{4,}}={{0,2}}(?![^\s=]))*"
 )
@@ -68,41 +70,55 @@ def _joined_letters(match: re.Match[str]) -> str:
     return match[0][::2]
 
 
-def _layer(text: str, folded: str) -> Iterator[str]:
+def _layer(text: str, folded: str, signs: Iterable[int]) -> Iterator[str]:
     """The views one decoding away."""
-    for marker in _MARKERS.matches(folded.encode(errors="replace")):
-        if marker == _BASE64:
+    for sign in signs:
+        if sign == _BASE64:
             yield _base64_view(text)
-        elif marker == _ESCAPE:
+        elif sign == _ESCAPE:
             yield without_escapes(text)
-        elif marker == _SPACED:
+        elif sign == _SPACED:
             yield _LETTERS_APART.sub(_joined_letters, folded)
-        elif marker == _DIGITS:
+        elif sign == _DIGITS:
             yield folded.translate(_DIGITS_AS_LETTERS)
-    if not text.isascii() and (hidden := _hidden_text(text)):
-        yield hidden
+    if holds_tags(text):
+        yield _hidden_text(text)
 
 
-def views(text: str, folded: str | None = None) -> Iterator[str]:
-    """Decoded variants of a text, nested up to three deep; nothing for a text that encodes nothing.
+def holds_tags(text: str) -> bool:
+    """Whether there are invisible tag characters."""
+    if text.isascii():
+        return False
+    data = text.encode(errors="replace")
+    return any(tag in data for tag in _TAG_BYTES)
+
+
+def decoded(text: str, folded: str, signs: Iterable[int]) -> Iterator[str]:
+    """Decoded variants of a text, nested up to three deep.
 
     Args:
         text: As it came, since Base64 distinguishes case.
-        folded: ``fold(text)``, if the caller has it already.
+        folded: ``fold(text)``.
+        signs: The indexes of the ``MARKERS`` that match ``folded``.
     """
-    seen = {text}
-    level = [(text, fold(text) if folded is None else folded)]
+    seen = {text, folded}
+    level = [(text, folded, signs)]
     for _ in range(_DEPTH_LIMIT):
-        deeper: list[tuple[str, str]] = []
-        for parent, parent_folded in level:
-            for view in _layer(parent, parent_folded):
+        deeper: list[tuple[str, str, Iterable[int]]] = []
+        for layer in level:
+            for view in _layer(*layer):
                 if not view or view in seen:
                     continue
                 if len(seen) > _VIEW_LIMIT:
                     return
                 seen.add(view)
-                deeper.append((view, fold(view)))
+                view_folded = fold(view)
+                deeper.append((view, view_folded, _MARKERS.matches(view_folded.encode(errors="replace"))))
                 yield view
         level = deeper
-        if not level:
-            return
+
+
+def views(text: str) -> Iterator[str]:
+    """Decoded variants of a text, nested up to three deep; nothing for a text that encodes nothing."""
+    folded = fold(text)
+    return decoded(text, folded, _MARKERS.matches(folded.encode(errors="replace")))

@@ -1,7 +1,7 @@
 """How rules become one finding: the same for every policy that matches patterns.
 
-Each rule that matches anywhere, in the text or in what it decodes to, counts once. Their weights add up like independent
-evidence, ``1 - product(1 - weight)``, so weak signs need company and strong ones don't.
+Each rule that matches anywhere, in the text or in what it decodes to, counts once. Their weights add up like
+independent evidence, ``1 - product(1 - weight)``, so weak signs need company and strong ones don't.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from grokwarden.policies.base import Finding, SettingProblem
-from grokwarden.text.decode import views
+from grokwarden.text.decode import MARKERS, decoded, holds_tags
 from grokwarden.text.fold import fold
 from grokwarden.text.patterns import PatternSet, refusal
 
@@ -36,18 +36,24 @@ _PRECISION: Final = 6
 class Detector:
     """Rules and an author's own patterns, compiled; immutable and thread-safe."""
 
-    __slots__ = ("_own", "_own_name", "_rules", "_set", "_threshold")
+    __slots__ = ("_count", "_excuses", "_own", "_own_name", "_rules", "_set", "_threshold")
 
-    def __init__(self, rules: Sequence[Rule], own: PatternSet, *, own_name: str, threshold: float) -> None:
+    def __init__(
+        self, rules: Iterable[Rule], own: PatternSet, *, own_name: str, threshold: float, excuses: Sequence[str] = ()
+    ) -> None:
         """Compile the rules.
 
         Args:
+            rules: The built-in rules.
             own: The author's patterns; any of them scores 1.
             own_name: An own pattern is reported as this name and its number, from one.
             threshold: The lowest score that is a finding.
+            excuses: Patterns on folded text that make what the rules find harmless; own patterns know no excuse.
         """
         self._rules = tuple(rules)
-        self._set = PatternSet([rule.pattern for rule in rules], on_bytes=True)
+        self._count = len(self._rules)
+        self._set = PatternSet([*(rule.pattern for rule in self._rules), *MARKERS], on_bytes=True)
+        self._excuses = PatternSet(excuses, on_bytes=True)
         self._own = own
         self._own_name = own_name
         self._threshold = threshold
@@ -55,24 +61,26 @@ class Detector:
     def worst(self, text: str) -> Finding | None:
         """The finding for a text, or ``None`` below the threshold; the rule named is the heaviest that matched."""
         folded = fold(text)
-        if not text.isascii() and (own := self._own.matches(text.encode(errors="replace"))):
-            return self._own_finding(own)
-        found = set[int]()
         data = folded.encode(errors="replace")
-        if own := self._own.matches(data):
-            return self._own_finding(own)
-        found.update(self._set.matches(data))
-        for view in views(text, folded):
-            if own := self._own.matches(view.encode(errors="replace")):
-                return self._own_finding(own)
+        found = self._set.matches(data)
+        if own := self._own_matches(text, data):
+            return Finding(rule=f"{self._own_name}-{min(own) + 1}", score=1.0)
+        if not found and not holds_tags(text):
+            return None
+        rules = {index for index in found if index < self._count}
+        signs = [index - self._count for index in found if index >= self._count]
+        for view in decoded(text, folded, signs):
             data = fold(view).encode(errors="replace")
-            if not view.isascii() and (own := self._own.matches(data)):
-                return self._own_finding(own)
-            found.update(self._set.matches(data))
-        return self._scored(found) if found else None
+            rules.update(index for index in self._set.matches(data) if index < self._count)
+            if own := self._own_matches(view, data):
+                return Finding(rule=f"{self._own_name}-{min(own) + 1}", score=1.0)
+        finding = self._scored(rules) if rules else None
+        return None if finding is not None and self._excuses.matches(folded.encode(errors="replace")) else finding
 
-    def _own_finding(self, indexes: Sequence[int]) -> Finding:
-        return Finding(rule=f"{self._own_name}-{min(indexes) + 1}", score=1.0)
+    def _own_matches(self, text: str, folded: bytes) -> Sequence[int]:
+        """The author's patterns found in a text as it is, or in its folded form where that differs in more than case."""
+        found = self._own.matches(folded)
+        return found if found or text.isascii() else self._own.matches(text.encode(errors="replace"))
 
     def _scored(self, indexes: Iterable[int]) -> Finding | None:
         matched = sorted((self._rules[index] for index in indexes), key=lambda rule: (-rule.weight, rule.name))
