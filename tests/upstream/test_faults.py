@@ -227,18 +227,18 @@ async def test_garbage_in_the_framing_of_a_body(upstream, grok):
 
 
 async def test_more_bytes_than_the_length_says(upstream, grok):
-    """What is too much belongs to no answer, and the connection to no further call."""
+    """What is too much belongs to no answer; a server that miscounts can't be trusted with the rest either."""
     grok.raw(HEAD + b"content-length: 4\r\n\r\nfour and more")
 
-    reply = await post(upstream, grok.base_url)
+    with pytest.raises(BadReply):
+        await (await post(upstream, grok.base_url)).read(1000)
 
-    assert await reply.read(1000) == b"four"
     await nothing_left(grok)
 
 
 async def test_an_encoding_that_was_not_asked_for(upstream, grok):
     """Text that can't be read can't be scanned."""
-    grok.reply(json={"a": 1}, gzipped=True)
+    grok.stream([b"\x1f\x8b", HANG], headers={"content-encoding": "gzip"})
 
     with pytest.raises(BadReply, match="encoded"):
         await post(upstream, grok.base_url)
