@@ -146,6 +146,11 @@ class AuditWriter:
             return self._overfull
         return _HEALTHY
 
+    def failure(self) -> str | None:
+        """Why calls must be refused now, or ``None``."""
+        state = self.state
+        return state.reason if isinstance(state, Failed) else None
+
     @property
     def counters(self) -> AuditCounters:
         return AuditCounters(

@@ -106,7 +106,7 @@ class LogWalk:
         self._prev_hash: str | None = GENESIS  # None after a record whose hash can't be known
         self._unreadable = 0  # lines in a row that could stand for a record each
         self._gaps = Gaps()
-        self._last_out_of_order = 0
+        self._last_out_of_order: int | None = None
         self._foreign: str | None = None
         self._file = HEAD_NAME
         self._line = 0
@@ -202,7 +202,7 @@ class LogWalk:
     def _take_out_of_order(self, link: Link) -> None:
         """Report the first record of a run that stands after one with a higher number."""
         self._gaps.fill(link.seq)
-        if link.seq != self._last_out_of_order + 1:
+        if self._last_out_of_order is None or link.seq != self._last_out_of_order + 1:
             self._add(
                 FindingKind.REORDERED,
                 line=self._line,
@@ -225,6 +225,7 @@ class LogWalk:
                 found=link.prev_hash,
             )
         self._unreadable = 0
+        self._last_out_of_order = None
         self._next_seq = link.seq + 1
         self._prev_hash = link.hash
         self._last_seq = link.seq
