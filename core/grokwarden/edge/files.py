@@ -4,14 +4,13 @@ Kubernetes files often hold a Secret or a Deployment beside a pack: such objects
 that was named and holds nothing of ours is an error, because then something else was meant.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from grokwarden.api.v1alpha1 import API_VERSION, KINDS
 from grokwarden.edge.keeptrusts import convert, is_keeptrusts
-from grokwarden.edge.sections import nearest
 from grokwarden.edge.sources import Source, fingerprint, fingerprint_of, read_sources
 from grokwarden.edge.yaml_reader import ReadDocument, read_yaml
 from grokwarden.errors import Problem
@@ -115,10 +114,9 @@ class _Loader:
         """Sort a document in; whether it is ours, be it right or wrong."""
         document, content = read.document, read.document.content
         if is_keeptrusts(content):
-            self.findings.extend(read.findings)
             conversion = convert(document, file_stem=_stem(document.file))
             self.documents.extend(conversion.documents)
-            self.findings.extend(conversion.problems)
+            self.findings.extend(without_echoes(read.findings, conversion.problems))
             self.warnings.extend(conversion.warnings)
             return True
         api_version, kind = content.get("apiVersion"), content.get("kind")
@@ -127,13 +125,11 @@ class _Loader:
             self.warnings.append(Problem(message=message, file=document.file, line=document.line_of(())))
             return False
         self.findings.extend(read.findings)
-        trouble = _trouble_with(content)
-        if trouble is None:
-            self.documents.append(document)
+        if api_version is None and kind is None:
+            message = f"no apiVersion and no kind: expected {EXPECTED}"
+            self.findings.append(Problem(message=message, file=document.file, line=document.line_of(())))
         else:
-            path, message = trouble
-            line = document.line_of((path,))
-            self.findings.append(Problem(path=path, message=message, file=document.file, line=line))
+            self.documents.append(document)
         return True
 
 
@@ -145,25 +141,14 @@ def is_foreign(api_version: object, kind: object) -> bool:
     return not is_like_ours
 
 
-def _trouble_with(content: dict[str, Any]) -> tuple[str, str] | None:
-    """Why a document is no resource of ours: the field to mend, and how. ``None`` if it is one."""
-    api_version, kind = content.get("apiVersion"), content.get("kind")
-    if api_version is None and kind is None:
-        return "", f"no apiVersion and no kind: expected {EXPECTED}"
-    if api_version != API_VERSION:
-        return "apiVersion", f"expected {API_VERSION}, found {_shown(api_version)}"
-    if kind not in KINDS:
-        hint = nearest(str(kind), tuple(KINDS))
-        return "kind", f"expected {' or '.join(KINDS)}, found {_shown(kind)}{hint}"
-    return None
+def without_echoes(first: Sequence[Problem], others: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The first problems, and those of the others that are about another field."""
+    known = {(problem.file, problem.line, problem.path) for problem in first}
+    return (*first, *(other for other in others if (other.file, other.line, other.path) not in known))
 
 
 def _stem(file: str | None) -> str:
     return "" if file is None or file.startswith("<") else PurePath(file).stem
-
-
-def _shown(value: object) -> str:
-    return value if isinstance(value, str) else "nothing" if value is None else "something that is no text"
 
 
 def _item(document: Document, index: int, item: object) -> Document:

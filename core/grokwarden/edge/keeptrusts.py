@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from grokwarden.api.expectations import type_phrase
 from grokwarden.edge.draft import Draft
 from grokwarden.edge.keeptrusts_chain import convert_chain
 from grokwarden.edge.keeptrusts_providers import convert_targets
-from grokwarden.edge.sections import ProblemLog, Section, kind_of
+from grokwarden.edge.sections import ProblemLog, Section
 from grokwarden.errors import Problem
 from grokwarden.resources import Document
 
@@ -64,7 +65,7 @@ def _pack(top: Section, file_stem: str) -> Draft:
     if isinstance(enabled, bool):
         draft.put("enabled", enabled, origin=("pack", "enabled"))
     elif enabled is not None:
-        section.error("enabled", f"expected true or false, found {kind_of(enabled)}")
+        section.error("enabled", f"expected true or false, found {type_phrase(enabled)}")
     return draft
 
 

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Any, Final, Union, get_args, get_origin
 
 from grokwarden.api.chain import BLOCKS, PolicyName, block_name
-from grokwarden.edge.sections import Section, kind_of, nearest
+from grokwarden.api.expectations import nearest, type_phrase
+from grokwarden.edge.sections import Section
 from grokwarden.resources import FieldPath
 
 STEP_FIELDS: Final[Mapping[str, str]] = {
@@ -53,7 +54,7 @@ def _entry(policies: Section, index: int, item: object) -> _Entry | None:
     if isinstance(item, dict) and item:
         name, parameters = next(iter(item.items()))
     if not isinstance(name, str):
-        policies.log.add(path, f"expected the name of a policy, found {kind_of(item)}")
+        policies.log.add(path, f"expected the name of a policy, found {type_phrase(item)}")
         return None
     if isinstance(item, dict) and len(item) > 1:
         others = ", ".join(list(item)[1:])

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from grokwarden.api.expectations import nearest, type_phrase
 from grokwarden.edge.draft import Draft
-from grokwarden.edge.sections import Section, kind_of, nearest
+from grokwarden.edge.sections import Section
 from grokwarden.vocabulary import Provider
 
 TARGET_FIELDS: Final = ("id", "provider", "model", "base_url", "insecure", "secret_key_ref", "format", "pricing")
@@ -60,7 +61,7 @@ def _target(providers: Section, index: int, entry: object) -> Draft | None:
     if isinstance(insecure := section.fields.get("insecure"), bool):
         target.put("insecure", insecure, origin=(*section.path, "insecure"))
     elif insecure is not None:
-        section.error("insecure", f"expected true or false, found {kind_of(insecure)}")
+        section.error("insecure", f"expected true or false, found {type_phrase(insecure)}")
     if variable := _key_variable(section, provider):
         target.put("secretKeyRef", {"env": variable}, origin=(*section.path, "secret_key_ref"))
     if pricing := _pricing(section):
@@ -106,7 +107,7 @@ def _pricing(section: Section) -> dict[str, str]:
         ours, factor = PRICES[key]
         price = _price(value, factor)
         if price is None:
-            table.error(key, f"expected a price in USD such as 1.25, found {kind_of(value)}")
+            table.error(key, f"expected a price in USD such as 1.25, found {type_phrase(value)}")
         elif prices.setdefault(ours, price) != price:
             table.error(key, f"another price than in the other field for {ours}; keep one of them")
     return prices

@@ -1,20 +1,12 @@
 """Mappings of a foreign file in which every key is either taken or reported, never dropped."""
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from grokwarden.edge.yaml_reader import path_text
+from grokwarden.api.expectations import nearest, type_phrase
+from grokwarden.api.paths import format_path
 from grokwarden.errors import Problem
 from grokwarden.resources import Document, FieldPath
-
-
-def nearest(word: str, accepted: Collection[str]) -> str:
-    """``; did you mean x?`` where one of the accepted words is close, otherwise nothing."""
-    by_folded = {name.replace("_", "").replace("-", "").casefold(): name for name in accepted}
-    folded = word.replace("_", "").replace("-", "").casefold()
-    close = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
-    return f"; did you mean {by_folded[close[0]]}?" if close else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +18,7 @@ class ProblemLog:
 
     def add(self, path: FieldPath, message: str) -> None:
         line = self.document.line_of(path)
-        self.problems.append(Problem(path=path_text(path), message=message, file=self.document.file, line=line))
+        self.problems.append(Problem(path=format_path(path), message=message, file=self.document.file, line=line))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +40,7 @@ class Section:
             accepted: The keys that mean something here.
         """
         if not isinstance(value, Mapping | None):
-            log.add(path, f"expected fields ({', '.join(accepted)}), found {kind_of(value)}")
+            log.add(path, f"expected fields ({', '.join(accepted)}), found {type_phrase(value)}")
         fields = value if isinstance(value, Mapping) else {}
         for key in fields.keys() - set(accepted):
             log.add((*path, key), f"unknown field {key}{nearest(key, accepted)} (known here: {', '.join(accepted)})")
@@ -64,7 +56,7 @@ class Section:
         if value is None or (isinstance(value, str) and value):
             return value
         hint = f'; write it in quotes, "{value}"' if isinstance(value, int | float) else ""
-        self.log.add((*self.path, key), f"expected a text, found {kind_of(value)}{hint}")
+        self.log.add((*self.path, key), f"expected text, found {type_phrase(value)}{hint}")
         return None
 
     def items(self, key: str) -> list[object]:
@@ -73,26 +65,9 @@ class Section:
         if isinstance(value, list):
             return value
         if value is not None:
-            self.log.add((*self.path, key), f"expected a list, found {kind_of(value)}")
+            self.log.add((*self.path, key), f"expected a list, found {type_phrase(value)}")
         return []
 
     def error(self, key: str, message: str) -> None:
         """Log what is wrong with the field."""
         self.log.add((*self.path, key), message)
-
-
-def kind_of(value: object) -> str:
-    """What a value is, in the words of a YAML file; never the value of a text, which may be a secret."""
-    match value:
-        case bool():
-            return "true or false"
-        case int() | float():
-            return f"the number {value}"
-        case str():
-            return "a text" if value else "an empty text"
-        case list():
-            return "a list"
-        case None:
-            return "nothing"
-        case _:
-            return "a mapping"

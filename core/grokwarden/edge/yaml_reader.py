@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import yaml
 
+from grokwarden.api.expectations import type_phrase
+from grokwarden.api.paths import format_path
 from grokwarden.edge.scalars import AmbiguousScalarError, resolve_key, resolve_plain
 from grokwarden.errors import Problem
 from grokwarden.resources import Document, FieldPath
@@ -64,19 +66,6 @@ def read_yaml(text: str, *, file: str) -> Reading:
         except _RefusedError as error:
             unreadable.append(Problem(message=str(error), file=file, line=error.line))
     return Reading(documents=tuple(documents), unreadable=tuple(unreadable))
-
-
-def path_text(path: FieldPath) -> str:
-    """A field path as people write it: ``spec.chain[2].action``."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif re.fullmatch(r"[\w-]+", part):
-            text += f".{part}" if text else part
-        else:
-            text += f'["{part}"]'
-    return text
 
 
 def _parts(text: str) -> Iterator[tuple[int, str]]:
@@ -155,7 +144,7 @@ class _Composer:
     def _document(self, content: object) -> ReadDocument:
         lines = self.lines
         if not isinstance(content, dict):
-            raise _RefusedError(f"expected fields (a mapping), found {_kind_of(content)}", lines[()])
+            raise _RefusedError(f"expected fields (a mapping), found {type_phrase(content)}", lines[()])
 
         def line_of(path: FieldPath) -> int | None:
             while path and path not in lines:
@@ -222,7 +211,7 @@ class _Composer:
         """Fills in what ``<<`` brings; a field written out wins over it, and an earlier source over a later one."""
         for source in value if isinstance(value, list) else [value]:
             if not isinstance(source, dict):
-                self._find(f"<< merges mappings, found {_kind_of(source)}", (*path, _MERGE), line)
+                self._find(f"<< merges mappings, found {type_phrase(source)}", (*path, _MERGE), line)
                 continue
             for key in source.keys() - fields.keys():
                 self.lines[*path, key] = line
@@ -267,14 +256,8 @@ class _Composer:
             raise _RefusedError(f"more than {MAX_VALUES} values in one document, aliases unfolded", line)
 
     def _find(self, message: str, path: FieldPath, line: int) -> None:
-        self.findings.append(Problem(path=path_text(path), message=message, file=self.file, line=line))
+        self.findings.append(Problem(path=format_path(path), message=message, file=self.file, line=line))
 
     def _line(self, event: yaml.Event) -> int:
         line = event.start_mark.line if event.start_mark else 0
         return self.first_line + line + 1
-
-
-def _kind_of(value: object) -> str:
-    if isinstance(value, list):
-        return "a list"
-    return "a mapping" if isinstance(value, dict) else "a single value"
