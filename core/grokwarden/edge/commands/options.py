@@ -17,7 +17,7 @@ PodLabelsOption = Annotated[
 _EXPECTED: Final = "expected k=v,…, such as app=bot,team=shop"
 
 
-def parse_labels(text: str | None) -> dict[str, str] | None:
+def parse_pod_labels(text: str | None) -> dict[str, str] | None:
     """The labels of ``--pod-labels``; ``None`` without it.
 
     Raises:

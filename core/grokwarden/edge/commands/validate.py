@@ -11,7 +11,7 @@ from grokwarden.bundle import PackPart
 from grokwarden.compilation import Remark
 from grokwarden.compiler import CoverageRow, Scope
 from grokwarden.edge.checking import Check, check
-from grokwarden.edge.commands.options import NamespaceOption, PathsArgument, PodLabelsOption, parse_labels
+from grokwarden.edge.commands.options import NamespaceOption, PathsArgument, PodLabelsOption, parse_pod_labels
 from grokwarden.edge.files import load
 from grokwarden.edge.output import Exit, Output, OutputOption, print_json, print_line, print_problems, print_warning
 
@@ -54,7 +54,7 @@ def validate(
 
     Every problem is shown with its file and line. Exit code 1 if there is one, 2 if a file can't be read.
     """
-    labels = parse_labels(pod_labels)
+    labels = parse_pod_labels(pod_labels)
     loaded = load(paths, stdin=sys.stdin.buffer)
     scope = Scope(namespace=namespace, pod_labels=labels)
     checked = check(loaded, scope, is_standalone=None if cluster is None else not cluster)
