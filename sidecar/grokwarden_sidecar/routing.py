@@ -159,6 +159,11 @@ class Router:
         self._turn = 0
         self._prices: dict[str | None, tuple[TargetState, ...]] = {}
 
+    @property
+    def circuits(self) -> dict[str, str]:
+        """The state of each target's circuit, by its name."""
+        return {state.target.name: state.breaker.state.value for state in self._states}
+
     def may_retry(self, outcome: Outcome) -> bool:
         """Whether the pack lets a call be tried again after this."""
         return _CAUSES.get(outcome) in self._causes

@@ -47,7 +47,7 @@ class AnswerView(msgspec.Struct, frozen=True, gc=False):
     error: bool
 
 
-class UnreadableAnswer(ValueError):  # noqa: N818 - it names the answer's state
+class UnreadableAnswer(ValueError):
     """The provider's bytes are no answer that can be checked."""
 
 

@@ -5,7 +5,7 @@ An edit decodes only the levels on its path, so that everything else leaves as i
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import jiter
 import msgspec
@@ -18,7 +18,7 @@ _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
 
 
-class MalformedCall(ValueError):  # noqa: N818 - it names the state of the call, and is answered, not raised to a person
+class MalformedCall(ValueError):
     """The call can't be understood the same way by everybody; the message is fit for the client.
 
     Attributes:
@@ -106,7 +106,7 @@ def _rewrite(top: _Level, path: Path, cuts: list[Splice]) -> None:
     for key in path[:-1]:
         raw = levels[-1][key]
         levels.append(_OBJECT.decode(raw) if bytes(raw).lstrip()[:1] == b"{" else _ARRAY.decode(raw))
-    text = cast(str, msgspec.json.decode(levels[-1][path[-1]], type=str))
+    text = msgspec.json.decode(levels[-1][path[-1]], type=str)
     value = msgspec.Raw(_encode(splice_text(text, cuts)))
     for key, level in zip(reversed(path), reversed(levels), strict=True):
         level[key] = value

@@ -1,0 +1,150 @@
+"""Where bundles come from. The rest of the sidecar knows only what ``BundleSource`` says.
+
+``FileSource`` compiles in a child process, so that this one holds neither YAML nor pydantic, and a large pack's
+compilation never delays a call.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+import watchfiles
+
+from grokwarden.bundle import Bundle
+from grokwarden.compilation import CHILD_MODULE, CompileReply, CompileRequest, decode_reply, encode_request
+from grokwarden.errors import BundleError
+
+log = structlog.stdlib.get_logger(__name__)
+
+_CHILD_SECONDS: Final = 60.0
+_RECHECK_MS: Final = 2_000  # for file systems that tell nobody of a change
+_DEBOUNCE_MS: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """A configuration that compiled."""
+
+    bundle: Bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A configuration that did not, with every reason."""
+
+    problems: list[str]
+
+
+class BundleSource(Protocol):
+    """Gives the configuration that is there now, and every later one, in order."""
+
+    @property
+    def description(self) -> str:
+        """For people: where it comes from."""
+        ...
+
+    def updates(self) -> AsyncIterator[Update | Rejection]: ...
+
+
+class FileSource:
+    """Files and directories, watched."""
+
+    def __init__(self, request: CompileRequest) -> None:
+        self._request = request
+        self._roots = sorted({_watched(Path(path)) for path in request.paths})
+        self._warnings: tuple[str, ...] = ()
+
+    @property
+    def description(self) -> str:
+        return "files: " + ", ".join(self._request.paths)
+
+    async def updates(self) -> AsyncIterator[Update | Rejection]:
+        """The first outcome at once, then one for each change of the files' content."""
+        compiled: str | None = None
+        failure = ""
+        async for _ in self._wake_ups():
+            stamp = await asyncio.to_thread(_stamp, self._request.paths)
+            if stamp == compiled:
+                continue
+            try:
+                outcome = self._outcome(await self._compile())
+            except (OSError, TimeoutError, msgspec.DecodeError, BundleError) as error:
+                if failure != (failure := f"the compiler failed: {error or type(error).__name__}"):
+                    yield Rejection(problems=[failure])
+                continue  # with the next wake-up it is tried again
+            compiled, failure = stamp, ""
+            yield outcome
+
+    def _outcome(self, reply: CompileReply) -> Update | Rejection:
+        warnings = tuple(remark.text for remark in reply.warnings)
+        if warnings and warnings != self._warnings:
+            log.warning("configuration_questionable", warnings=list(warnings))
+        self._warnings = warnings
+        bundle = reply.bundle
+        if bundle is None:
+            return Rejection(problems=[remark.text for remark in reply.problems])
+        return Update(bundle=bundle)
+
+    async def _wake_ups(self) -> AsyncIterator[None]:
+        """Once now, then whenever something may have changed."""
+        yield
+        roots = [root for root in self._roots if root.exists()]
+        async for _ in watchfiles.awatch(
+            *roots,
+            watch_filter=None,
+            debounce=_DEBOUNCE_MS * 4,
+            step=_DEBOUNCE_MS,
+            rust_timeout=_RECHECK_MS,
+            yield_on_timeout=True,
+            recursive=False,
+        ):
+            yield
+
+    async def _compile(self) -> CompileReply:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            CHILD_MODULE,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(_CHILD_SECONDS):
+                out, err = await child.communicate(encode_request(self._request))
+        finally:
+            if child.returncode is None:
+                child.kill()
+        if child.returncode != 0:
+            raise BundleError(f"exit {child.returncode}: {err.decode(errors='replace').strip()[-500:]}")
+        return decode_reply(out)
+
+
+def _watched(path: Path) -> Path:
+    """The directory whose entries tell of a change, also when a mounted ConfigMap swaps its ``..data`` link."""
+    return path if path.is_dir() else path.parent
+
+
+def _stamp(paths: tuple[str, ...]) -> str:
+    """What is the same as long as no file's name, identity, size or time has changed."""
+    lines = []
+    for path in map(Path, paths):
+        try:
+            files = sorted(path.iterdir()) if path.is_dir() else [path]
+        except OSError:
+            files = [path]
+        lines += [f"{file}: {_stamp_of(file)}" for file in files]
+    return "\n".join(lines)
+
+
+def _stamp_of(file: Path) -> str:
+    try:
+        found = file.stat()
+    except OSError as error:
+        return str(error.strerror)
+    return f"{found.st_mtime_ns} {found.st_ino} {found.st_size} {found.st_dev}"

@@ -1,0 +1,254 @@
+"""A call, from its bytes to the provider's answer: read this module top to bottom, then ``answering``.
+
+One snapshot governs the whole call. Nothing is sent to a provider before every request-phase step has spoken.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from grokwarden.bundle import TargetPart
+from grokwarden.engine.decision import Block, Verdict
+from grokwarden.exchange.body import MalformedCall, apply_edits, replace_field
+from grokwarden.exchange.chat import parse_chat
+from grokwarden.exchange.model import Exchange, Opaque, Path
+from grokwarden.vocabulary import BlockStyle
+from grokwarden_sidecar import responses
+from grokwarden_sidecar.answering import Answer, Answerer
+from grokwarden_sidecar.bundle_store import Snapshot
+from grokwarden_sidecar.call_log import CallLog
+from grokwarden_sidecar.connection import BodyTooLarge, ClientConnection
+from grokwarden_sidecar.headers import client_headers, provider_headers
+from grokwarden_sidecar.keys import KeyRing
+from grokwarden_sidecar.lifecycle import OnModel
+from grokwarden_sidecar.metrics import Metrics
+from grokwarden_sidecar.responses import Reply
+from grokwarden_sidecar.sending import AllFailed, OutboundCall, RoutingObserver, Sent, send
+from grokwarden_sidecar.upstream import Upstream
+
+log = structlog.stdlib.get_logger(__name__)
+
+_JSON: Final = b"application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A call that goes no further; ``reason`` is the label of ``requests_refused_total``."""
+
+    reason: str
+    reply: Reply
+
+
+class Dispatcher:
+    """Sends a call along the snapshot's routing, and puts what came of it in the call's account."""
+
+    def __init__(
+        self,
+        *,
+        upstream: Upstream,
+        keys: KeyRing,
+        observer: RoutingObserver,
+        clock_ns: Callable[[], int],
+    ) -> None:
+        self._upstream = upstream
+        self._keys = keys
+        self._observer = observer
+        self._clock_ns = clock_ns
+        self._warned: set[str] = set()
+
+    async def dispatch(self, call: CallLog, outbound: OutboundCall) -> Sent | Refused:
+        """A provider's good answer, or what the client is told instead."""
+        router = _snapshot_of(call).router
+        if router is None:
+            message = "No policy pack says where calls go: none has a routing."
+            return Refused(
+                reason="no_route", reply=responses.refusal(503, message, code="no_route", type="server_error")
+            )
+        started = self._clock_ns()
+        result = await send(outbound, router, self._upstream, self._keys, self._observer)
+        call.upstream_ns += self._clock_ns() - started
+        if isinstance(result, AllFailed):
+            call.target = result.target
+            call.error_type = result.reason.value
+            return Refused(reason=result.reason.value, reply=responses.all_failed(result))
+        call.target, call.model_sent = result.target, result.model
+        if result.retirement.action is OnModel.WARN and result.retirement.finding not in self._warned:
+            self._warned.add(result.retirement.finding)
+            log.warning("model_retired", finding=result.retirement.finding)
+        if result.error_body is None:
+            return result
+        call.error_type = result.outcome.value
+        if result.problem:
+            log.error("provider_rejected_key", problem=result.problem)
+        headers = client_headers(result.reply.headers)
+        return Refused(reason="", reply=responses.provider_refused(result, headers))
+
+
+class ChatProxy:
+    """Handles ``POST /v1/chat/completions``."""
+
+    def __init__(
+        self,
+        *,
+        dispatcher: Dispatcher,
+        answerer: Answerer,
+        metrics: Metrics,
+        now: Callable[[], float],
+        max_body_bytes: int,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._answerer = answerer
+        self._metrics = metrics
+        self._now = now
+        self._max_body_bytes = max_body_bytes
+
+    async def handle(self, call: CallLog, client: ClientConnection) -> None:
+        """The client has an answer, a refusal or a policy's block."""
+        exchange = await self._read(client)
+        if isinstance(exchange, Refused):
+            await self._refuse(call, client, exchange)
+            return
+        call.stream, call.model_requested = exchange.stream, exchange.model
+        engine = _snapshot_of(call).engine
+        verdict = engine.judge_request(exchange)
+        call.decisions += verdict.decisions
+        if verdict.block is not None:
+            await self._block(call, client, exchange, verdict.block)
+            return
+        if (unread := engine.refused_opaque(exchange)) is not None:
+            await self._refuse(call, client, _unscannable(*unread))
+            return
+        for opaque in verdict.unscanned:
+            self._metrics.unscanned(call.endpoint, opaque.reason)
+        if exchange.model is None and not _every_target_names_a_model(_snapshot_of(call)):
+            await self._refuse(call, client, _malformed("`model` is required.", param="model"))
+            return
+        client.watch()
+        sent = await self._dispatcher.dispatch(call, _outbound(client, exchange, verdict))
+        if isinstance(sent, Refused):
+            await self._refuse(call, client, sent)
+            return
+        answer = Answer(reply=sent.reply, target=sent.target, model_sent=sent.model or "")
+        await self._answerer.pass_on(call, client, exchange, answer)
+
+    async def _read(self, client: ClientConnection) -> Exchange | Refused:
+        """The call, or why it can't be read the same way by everybody."""
+        encoding = client.header(b"content-encoding")
+        if encoding is not None and encoding.lower() != b"identity":
+            message = "The body must not be compressed: it could not be checked. Send it without content-encoding."
+            return _unsupported("compressed_body", message)
+        kind = client.header(b"content-type")
+        if kind is not None and not kind.lower().startswith(_JSON):
+            return _unsupported("content_type", "The body must be JSON: send content-type: application/json.")
+        try:
+            return parse_chat(await client.read_body(self._max_body_bytes))
+        except BodyTooLarge:
+            message = f"The body is larger than {self._max_body_bytes} bytes, the most that this proxy checks."
+            return Refused(reason="body_too_large", reply=responses.refusal(413, message, code="body_too_large"))
+        except MalformedCall as error:
+            return _malformed(str(error), param=error.param)
+
+    async def _block(self, call: CallLog, client: ClientConnection, exchange: Exchange, block: Block) -> None:
+        """Tell the client of a block in the request phase, the way the pack wants it told."""
+        call.error_type = "content_filter"
+        if block.response.style is BlockStyle.ERROR:
+            await self._answer(call, client, responses.block_error(block, call.decision_id))
+            return
+        who = responses.AnswerIdentity(
+            id=f"chatcmpl-{call.decision_id}", created=int(self._now()), model=exchange.model or ""
+        )
+        choices = range(exchange.n)
+        if not exchange.stream:
+            reply = responses.block_answer(block, call.decision_id, who, choices=choices, usage=None)
+        else:
+            events = responses.block_events(block, call.decision_id, who, choices=choices, usage=None)
+            reply = Reply(status=200, headers=[*responses.SSE_HEADERS, *responses.policy_headers(block)], body=events)
+        await self._answer(call, client, reply)
+
+    async def _refuse(self, call: CallLog, client: ClientConnection, refused: Refused) -> None:
+        if refused.reason:
+            call.error_type = refused.reason
+            self._metrics.refused(refused.reason)
+        await self._answer(call, client, refused.reply)
+
+    async def _answer(self, call: CallLog, client: ClientConnection, reply: Reply) -> None:
+        call.status = reply.status
+        await client.send_whole(reply.status, reply.headers, reply.body, request_id=call.request_id)
+
+
+class ModelsProxy:
+    """Handles ``GET /v1/models`` and ``GET /v1/models/{id}``: catalogue data, passed on as it is."""
+
+    def __init__(self, *, dispatcher: Dispatcher, metrics: Metrics, max_answer_bytes: int) -> None:
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+        self._max_answer_bytes = max_answer_bytes
+
+    async def handle(self, call: CallLog, client: ClientConnection) -> None:
+        """The client has the provider's answer or its error."""
+        client.watch()
+        outbound = OutboundCall(
+            method="GET",
+            path=client.path.decode("ascii").removeprefix("/v1"),
+            headers=provider_headers(client.headers),
+            model=None,
+            body_for=lambda _: b"",
+        )
+        sent = await self._dispatcher.dispatch(call, outbound)
+        call.model_sent = None
+        if isinstance(sent, Refused):
+            reply = sent.reply
+            if sent.reason:
+                self._metrics.refused(sent.reason)
+        else:
+            data = await sent.reply.read(self._max_answer_bytes)
+            headers = client_headers(sent.reply.headers)
+            reply = Reply(status=sent.reply.status, headers=headers, body=data)
+        call.status = reply.status
+        await client.send_whole(reply.status, reply.headers, reply.body, request_id=call.request_id)
+
+
+def _snapshot_of(call: CallLog) -> Snapshot:
+    assert call.snapshot is not None  # noqa: S101 - calls without one are answered before they get here
+    return call.snapshot
+
+
+def _every_target_names_a_model(snapshot: Snapshot) -> bool:
+    return all(target.model is not None for target in snapshot.bundle.targets)
+
+
+def _outbound(client: ClientConnection, exchange: Exchange, verdict: Verdict) -> OutboundCall:
+    """The call as it leaves: with the edits of the policies, and for each target with that target's model."""
+    body = apply_edits(exchange.body, verdict.edits) if verdict.edits else exchange.body
+
+    def body_for(target: TargetPart) -> bytes:
+        if target.model is None or target.model == exchange.model:
+            return body
+        return replace_field(body, "model", target.model)
+
+    headers: Mapping[str, str] = {**provider_headers(client.headers), "content-type": "application/json"}
+    return OutboundCall(
+        method="POST", path="/chat/completions", headers=headers, model=exchange.model, body_for=body_for
+    )
+
+
+def _malformed(message: str, *, param: str | None) -> Refused:
+    return Refused(reason="malformed", reply=responses.refusal(400, message, code="invalid_request", param=param))
+
+
+def _unsupported(reason: str, message: str) -> Refused:
+    return Refused(reason=reason, reply=responses.refusal(415, message, code="unsupported_media_type"))
+
+
+def _unscannable(pack: str, opaque: Opaque) -> Refused:
+    param = _param(opaque.path)
+    message = f"Policy pack {pack} refuses what no policy can read (onUnscannable: Block): {opaque.reason} at {param}."
+    return Refused(reason="unscannable", reply=responses.refusal(400, message, code="unscannable_content", param=param))
+
+
+def _param(path: Path) -> str:
+    """A place in the body in the notation of OpenAI's errors; our readers made it, not the client."""
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+    return text.lstrip(".")
