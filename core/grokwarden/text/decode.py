@@ -1,10 +1,11 @@
-"""What a text says once it is decoded: Base64, escapes, letters apart, digits for letters, invisible tag characters.
+"""What a text says once it is decoded: Base64 (Base32, hex), escapes, letters apart, digits for letters, invisible tag characters.
 
 A view is for matching only. Everything is linear in the text: all Base64 runs of one layer make one view, so no number
 of decoys can hide the one that counts. A text without any marker costs one pass of one automaton, or none at all where
 the caller matches the markers together with patterns of its own.
 """
 
+import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ _VIEW_LIMIT: Final = 16
 _PRINTABLE_SHARE: Final = 0.9
 _SHORTEST_RUN: Final = 20
 
-_BASE64, _ESCAPE, _SPACED, _DIGITS = range(4)
+_RUNS, _ESCAPE, _SPACED, _DIGITS = range(4)
 MARKERS: Final = (
     rf"[a-z0-9]{{{_SHORTEST_RUN}}}",
     r"%[0-9a-fu][0-9a-f]|&[a-z#][a-z0-9]|\\[xu][0-9a-f{]|\\[<>/]",
@@ -34,29 +35,40 @@ _RUN: Final = re.compile(
     rf"[A-Za-z0-9+/_-]{{{_SHORTEST_RUN},}}={{0,2}}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_-]{{4,}}={{0,2}}(?![^\s=]))*"
 )
 _URL_SAFE: Final = str.maketrans("-_", "+/", "= \t\r\n")
+_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})+")
+_BASE32: Final = re.compile(r"[A-Z2-7]+")
 _LETTERS_APART: Final = re.compile(r"\b[^\W\d_](?:[ ._*-][^\W\d_]){5,}\b")
 _DIGITS_AS_LETTERS: Final = str.maketrans("0134578@$!|+6", "oieastbasiitg")
 _TAGS: Final = re.compile("[\U000e0020-\U000e007e]+")
 
 
-def _base64_text(run: str) -> str | None:
-    """The text that a run encodes; ``None`` if it encodes none."""
+def _run_bytes(run: str) -> bytes:
+    """What a run encodes: hexadecimal or Base32 if it can be that, Base64 otherwise."""
     compact = run.translate(_URL_SAFE)
+    if _HEX.fullmatch(compact):
+        return bytes.fromhex(compact)
+    if _BASE32.fullmatch(compact):
+        return base64.b32decode(compact[: len(compact) // 8 * 8])
     compact = compact[: len(compact) - (len(compact) % 4 == 1)]
+    return binascii.a2b_base64(compact + "=" * (-len(compact) % 4))
+
+
+def _run_text(run: str) -> str | None:
+    """The text that a run encodes; ``None`` if it encodes none."""
     try:
-        text = binascii.a2b_base64(compact + "=" * (-len(compact) % 4)).decode()
+        text = _run_bytes(run).decode()
     except (binascii.Error, UnicodeDecodeError):
         return None
     printable = sum(map(str.isprintable, text)) + text.count("\n") + text.count("\t") + text.count("\r")
     return text if printable >= _PRINTABLE_SHARE * len(text) else None
 
 
-def _base64_view(text: str) -> str:
-    """Every run of Base64 decoded, one per line; a wrapped run that fails as a whole is tried line by line."""
+def _runs_view(text: str) -> str:
+    """Every run of Base64, Base32 or hexadecimal digits decoded, one per line; a wrapped run that fails as a whole is tried line by line."""
     found: list[str] = []
     for match in _RUN.finditer(text):
-        whole = _base64_text(match[0])
-        candidates = [whole] if whole is not None or "\n" not in match[0] else map(_base64_text, match[0].split())
+        whole = _run_text(match[0])
+        candidates = [whole] if whole is not None or "\n" not in match[0] else map(_run_text, match[0].split())
         found += (decoded for decoded in candidates if decoded)
     return "\n".join(found)
 
@@ -73,8 +85,8 @@ def _joined_letters(match: re.Match[str]) -> str:
 def _layer(text: str, folded: str, signs: Iterable[int]) -> Iterator[str]:
     """The views one decoding away."""
     for sign in signs:
-        if sign == _BASE64:
-            yield _base64_view(text)
+        if sign == _RUNS:
+            yield _runs_view(text)
         elif sign == _ESCAPE:
             yield without_escapes(text)
         elif sign == _SPACED:

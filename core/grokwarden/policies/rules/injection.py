@@ -18,10 +18,11 @@ _DROP: Final = alternatives(
     r"""ignor(?:e|es|ing) disregard(?:ing)? forget(?:ting)? dismiss(?:ing)? discard(?:ing)? overrid(?:e|es|ing) bypass(?:ing)?
     overrul(?:e|ing) circumvent(?:ing)? abandon(?:ing)? set(?:ting)?_aside put(?:ting)?_aside throw_(?:out|away) reset
     pay_no_attention_to stop_(?:following|obeying) discontinue_following (?:do_not|don'?t|no_longer|never)_(?:follow|obey)
-    violat(?:e|ing) transcend(?:ing)? suspend(?:ing)? relax(?:ing)? disabl(?:e|ing) deactivat(?:e|ing) lift(?:ing)? clear
+    violat(?:e|ing) transcend(?:ing)? suspend(?:ing)? relax(?:ing)? disabl(?:e|ing) deactivat(?:e|ing) lift(?:ing)? pause
     turn(?:ing)?_off switch(?:ing)?_off free(?:_yourself)?_(?:from|of) break(?:ing)?(?:_free)?(?:_from|_out_of)? delete
     escap(?:e|ing) shed(?:ding)? cast(?:ing)?_off let(?:ting)?_go_of neglect erase wipe scrap revoke retract nullify void
-    cancel evade work_around get_around reject(?:ing)? def(?:y|ies|ying) remov(?:e|ing) loosen(?:ing)? drop(?:ping)? skip"""
+    cancel evade work_around get_around reject(?:ing)? def(?:y|ies|ying) remov(?:e|ing) loosen(?:ing)? drop(?:ping)? skip shelve
+    sidestep"""
 )
 _EARLIER: Final = alternatives(
     """previous prior above preceding earlier foregoing former past original initial existing any_other your every
@@ -33,6 +34,7 @@ _ORDERS: Final = alternatives(
 )
 _LIMITS: Final = alternatives(
     r"""restrictions? limitations? limits constraints? guard_?rails? safeguards? guidelines programming censorship filters?
+    protocols ethics ethical_\w+ moral_\w+ (?:standard|regular|usual|normal)_(?:operat\w+|procedures|protocols|programming|ethic\w*)
     (?:safety|ethical|ethics|moral|content|security|protective|moderation|usage|corporate|built-in|default)_(?:\w+_)?(?:guidelines?|
     measures|protocols?|filters?|features?|mechanisms?|polic(?:y|ies)|restrictions?|constraints?|systems?|
     training|settings?|checks?|programming|principles|limitations?|instructions?|directives?|boundaries|rules|compass)"""
@@ -48,7 +50,9 @@ _EXPLAIN: Final = alternatives(
     explain present surface release report confirm access see view know walk_me_through outline detail render convert include
     rewrite express incorporate verify (?:begin|start)_(?:your_\w+_)?with what_(?:is|was|are|were|do|does) what(?:'s|_exactly)"""
 )
-_TELL: Final = alternatives("reveal(?:ed|s|ing)? disclos(?:e|ed|es|ing) divulg(?:e|ed|ing) leak(?:ed|ing)? unveil(?:ed|ing)?")
+_TELL: Final = alternatives(
+    "reveal(?:ed|s|ing)? disclos(?:e|ed|es|ing) divulg(?:e|ed|ing) leak(?:ed|ing)? unveil(?:ed|ing)?"
+)
 _SETUP: Final = alternatives(
     """prompts? instructions directives guidelines configurations? parameters restrictions initiali[sz]ation programming
     foundational_text system_message constraints"""
@@ -123,10 +127,12 @@ _DISCLOSURE_RULES: Final = (
         pattern(rf"""
             \b(?:{_SHOW}~5(?:your|the|its|any|my|this)|{_EXPLAIN}~4your)~2{_HIDDEN}.?{_PROMPT}\b
             |\b{_SHOW} (?:me )?system (?:prompt|message|instructions)\b
+            |\b(?:{_SHOW}|{_EXPLAIN})~4(?:instructions|prompt|guidelines|rules|text|directives|context)(?: that)? you (?:were|are|have been|had)
+             (?:given|following|told|initiali[sz]ed|configured|using|started)\b
         """),
     ),
     Rule("reveal-instructions", STRONG, pattern(rf"\b(?:{_SHOW}|{_EXPLAIN})~4your~3{_SETUP}\b")),
-    Rule("disclose-setup", MEDIUM, pattern(rf"\b{_TELL}~4(?:{_SETUP}|rules|settings|training|secrets)\b")),
+    Rule("disclose-setup", STRONG, pattern(rf"\b{_TELL}~4(?:{_SETUP}|rules|settings|training|secrets)\b")),
     Rule(
         "disclose-now",
         STRONG,
@@ -139,7 +145,7 @@ _DISCLOSURE_RULES: Final = (
     ),
     Rule(
         "setup-exposed",
-        MEDIUM,
+        STRONG,
         pattern(rf"""
             \b(?:prompts?|guidelines?|instructions?|parameters|configuration|restrictions?|initiali[sz]ation|directives?)
              (?:sharing|disclosure|exposure|revelation|revealed|shared|disclosed|exposed|extraction|visibility)\b
@@ -181,7 +187,11 @@ _PERSONA_RULES: Final = (
             (?: test| access| ai)? mode\b
         """),
     ),
-    Rule("unrestricted-ai", STRONG, pattern(rf"\b{_FREE}(?:[ ,-]{{1,2}}\w+){{0,2}}[ -]{_MIND}\b|\b{_MIND} (?:is|that is) {_FREE}\b")),
+    Rule(
+        "unrestricted-ai",
+        STRONG,
+        pattern(rf"\b{_FREE}(?:[ ,-]{{1,2}}\w+){{0,2}}[ -]{_MIND}\b|\b{_MIND} (?:is|that is) {_FREE}\b"),
+    ),
     Rule(
         "you-are-unrestricted",
         STRONG,
@@ -242,7 +252,7 @@ _PERSONA_RULES: Final = (
         pattern(r"""
             \b(?:never|not|cannot|can'?t|won'?t|don'?t|without|no)(?: ever| allowed to| able to)?
              (?:refus(?:e|al|als|ing)|declin(?:e|ing)|reject(?:ing)?|say no|say (?:you|that you|i) can'?t)\b
-            |\b(?:always|must|shall|have to) (?:comply|obey)\b
+            |\balways (?:comply|obey)\b
             |\bno matter (?:how|what|if)~4(?:illegal|immoral|unethical|harmful|dangerous|i ask|it is)\b
         """),
     ),
@@ -316,7 +326,7 @@ _SMUGGLING_RULES: Final = (
             (?:^|\n)[\s#*>=\[({<-]{0,8}(?:system|admin|administrator|developer|root|sys)
             (?: (?:prompt|message|note|update|instruction|hint|command|alert|notice))?[\s\])}>*:=-]{1,6}
             (?:you|your|ignore|new|the user|disregard|override|previous|all|from now|instruction|show|reveal|print|output|disable
-            |grant|include|share|display|forget|safety|set|enable)\b
+            |grant|include|share|display|forget|safety|set|enable|before (?:you|responding|answering)|append|call|delete|send)\b
             |[\[({<](?:system|admin|debug|developer|hidden|inject|override|root|sys)(?: \w+)?[:\])}>][^a-z\n]{0,3}
             (?:you|your|ignore|include|reveal|show|print|output|share|display|disregard|forget|list|append|override|bypass|disable
             |previous|new|send)\b
@@ -338,6 +348,7 @@ _SMUGGLING_RULES: Final = (
         pattern(r"""
             \b(?:important|special|urgent|secret|hidden) (?:message|instructions?|note|notice|information)s?
              (?:from me|to you|(?:to|for) (?:the |any |all )?(?:ai|assistant|model|llm|language model|agent|bot)s?)\b
+            |\b(?:ai|llm|assistant|model|agent|bot)s? (?:that is |who is )?(?:reading|processing|summari[sz]ing|parsing) this\b
             |\b(?:attention|note|instructions?|message|notice) (?:to|for) (?:any |all |the )?
             (?:ai|llm|language model|ai assistant|ai agent|chatbot)s?\b\s?[:,-]
         """),

@@ -11,7 +11,7 @@ from grokwarden.policies.rules.wording import alternatives, pattern
 _STRONG: Final = 0.9
 
 _DE_DROP: Final = alternatives(
-    r"ignorier\w* vergiss vergessen_sie missacht\w+ umgeh\w* uberschreib\w* verwirf setz\w*_dich_uber lass\w*_alle lege"
+    r"ignorier\w* vergiss vergessen_sie missacht\w+ umgeh\w* uberschreib\w* verwirf setz\w*_dich_uber setze brich_mit"
 )
 _DE_ORDERS: Final = alternatives(
     r"""anweisung\w* instruktion\w* richtlinien? regeln vorgaben programmierung befehle? einschrankung\w* beschrankung\w*
@@ -26,31 +26,36 @@ _FR_ORDERS: Final = alternatives(
 )
 _ES_DROP: Final = alternatives(
     r"""ignor\w+ olvid\w+ descart\w+ desestim\w+ omit\w+ pasa_por_alto haz_caso_omiso deja\w*_de_lado anul\w+ desobedec\w+
-    desobedece sobrepas\w+ abandon\w+"""
+    sobrepas\w+ abandon\w+ bypassa sortea suspend\w+"""
 )
 _ES_ORDERS: Final = alternatives(
-    r"instruccion\w* directri\w+ reglas ordenes programacion restriccion\w* limitacion\w* configuracion indicacion\w* normas"
+    r"instruccion\w* directri\w+ reglas ordenes programacion restriccion\w* limitacion\w* configuracion indicacion\w* normas protocolos"
 )
 _IT_DROP: Final = alternatives(
     r"""ignor\w+ dimentic\w+ scart\w+ trascur\w+ disobbed\w+ aggir\w+ abbandon\w+ metti\w*_da_parte lascia\w*_(?:da_parte|perdere)
-    non_(?:seguire|tenere_conto)"""
+    non_(?:seguire|tenere_conto) bypass\w+ sospend\w+ accanton\w+ super[ai]"""
 )
 _IT_ORDERS: Final = alternatives(
-    r"istruzion\w+ direttiv\w+ regol[ae] programmazione restrizion\w+ limitazion\w+ vincol\w+ linee_guida bussola_morale"
+    r"""istruzion\w+ direttiv\w+ regol[ae] programmazione restrizion\w+ limitazion\w+ vincol\w+ linee_guida bussola_morale
+    protocolli"""
 )
 _PT_DROP: Final = alternatives(
-    r"ignor\w+ esque\w+ desconsider\w+ descart\w+ desobede\w+ contorn\w+ abandon\w+ deix\w+_de_lado desafi\w+"
+    r"ignor\w+ esque\w+ desconsider\w+ descart\w+ desobede\w+ contorn\w+ abandon\w+ deix\w+_de_lado desafi\w+ bypass\w+ suspend\w+"
 )
 _PT_ORDERS: Final = alternatives(
-    r"instruco\w+ instrucao diretri\w+ regras ordens programacao restrico\w+ limitaco\w+ configurac\w+ algoritmos procedimentos"
+    r"instruco\w+ instrucao diretri\w+ regras ordens programacao restrico\w+ limitaco\w+ configurac\w+ algoritmos procedimentos protocolos"
 )
 
 LANGUAGE_RULES: Final = (
-    Rule("ignore-instructions-de", _STRONG, pattern(rf"\b{_DE_DROP}~5{_DE_ORDERS}\b")),
-    Rule("ignore-instructions-fr", _STRONG, pattern(rf"\b{_FR_DROP}~2(?:les|tes|vos|ces|toutes?|tous|ta|votre|l|aux|mes)~2{_FR_ORDERS}\b")),
-    Rule("ignore-instructions-es", _STRONG, pattern(rf"\b{_ES_DROP}~5{_ES_ORDERS}\b")),
-    Rule("ignore-instructions-it", _STRONG, pattern(rf"\b{_IT_DROP}~5{_IT_ORDERS}\b")),
-    Rule("ignore-instructions-pt", _STRONG, pattern(rf"\b{_PT_DROP}~5{_PT_ORDERS}\b")),
+    Rule("ignore-instructions-de", _STRONG, pattern(rf"\b{_DE_DROP}~4{_DE_ORDERS}\b")),
+    Rule(
+        "ignore-instructions-fr",
+        _STRONG,
+        pattern(rf"\b{_FR_DROP}~2(?:les|tes|vos|ces|toutes?|tous|ta|votre|l|aux|mes)~2{_FR_ORDERS}\b"),
+    ),
+    Rule("ignore-instructions-es", _STRONG, pattern(rf"\b{_ES_DROP}~3{_ES_ORDERS}\b")),
+    Rule("ignore-instructions-it", _STRONG, pattern(rf"\b{_IT_DROP}~3{_IT_ORDERS}\b")),
+    Rule("ignore-instructions-pt", _STRONG, pattern(rf"\b{_PT_DROP}~3{_PT_ORDERS}\b")),
     Rule(
         "reveal-prompt-de",
         _STRONG,
