@@ -5,9 +5,10 @@ Pure but for the clock and the dice, which are parameters. Sending, and trying a
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from grokwarden.bundle import Routing, TargetPart
 from grokwarden.catalog import Catalog, load_catalog
@@ -106,8 +107,7 @@ class TargetStates:
         self._states = {name: state for name, state in self._states.items() if name in names}
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """Where one call may go, best first.
 
     Attributes:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+import msgspec
+
 from grokwarden.bundle import TargetPart
 from grokwarden_sidecar.breaker import Admission, CircuitState
 from grokwarden_sidecar.headers import header_of, retry_after_seconds, with_key
@@ -27,8 +29,7 @@ _MAX_BACKOFF_SECONDS: Final = 8.0
 _MAX_WAIT_SECONDS: Final = 60.0  # a client that waits longer than this for a mere retry is better told
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboundCall:
+class OutboundCall(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be sent, whoever gets it.
 
     Attributes:
@@ -55,8 +56,7 @@ class RoutingObserver(Protocol):
     def circuit_state(self, target: str, state: CircuitState) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """One call to one target. ``status`` is ``None`` where no answer came."""
 
     target: str
@@ -65,8 +65,7 @@ class Attempt:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """An answer to pass on: a success, or the error of the last attempt.
 
     Attributes:
@@ -134,6 +133,8 @@ async def send(
 
 class _Sending:
     """The attempts of one call."""
+
+    __slots__ = ("_attempts", "_call", "_keys", "_loop", "_observer", "_router", "_tried", "_upstream")
 
     def __init__(
         self, call: OutboundCall, router: Router, upstream: Upstream, keys: KeyRing, observer: RoutingObserver
@@ -277,16 +278,14 @@ class _Sending:
         return AllFailed(reason=reason, message=message, target=target, attempts=tuple(self._attempts))
 
 
-@dataclass(slots=True)
-class _Tried:
+class _Tried(msgspec.Struct):
     """A target that was tried: ``timeouts.total`` holds for all attempts at it together, and the waits between them."""
 
     deadline: float
     not_before: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Try:
+class _Try(msgspec.Struct, frozen=True):
     """An attempt that was let through."""
 
     state: TargetState
