@@ -19,6 +19,7 @@ from grokwarden_sidecar.cost import usage_of
 from grokwarden_sidecar.headers import client_headers
 from grokwarden_sidecar.lifecycle import OnModel, judge_substitution
 from grokwarden_sidecar.metrics import Metrics
+from grokwarden_sidecar.outcome import outcome_of_error
 from grokwarden_sidecar.responses import AnswerIdentity, RawHeaders
 from grokwarden_sidecar.streaming import StreamRelay
 from grokwarden_sidecar.upstream import UpstreamError, UpstreamReply, UpstreamTimeout
@@ -95,18 +96,36 @@ class Answerer:
             if guard is not None:
                 call.decisions += guard.decisions
 
+    async def pass_on_unread(self, call: CallLog, client: ClientConnection, reply: UpstreamReply) -> None:
+        """The client has an answer in which no policy looks for anything, such as a list of models."""
+        headers = client_headers(reply.headers)
+        call.request_id = _header(headers, b"x-request-id") or call.request_id
+        try:
+            data = await self._read(call, client, reply)
+        finally:
+            reply.release()
+        if data is not None:
+            call.status = reply.status
+            await client.send_whole(call.status, headers, data, request_id=call.request_id)
+
+    async def _read(self, call: CallLog, client: ClientConnection, reply: UpstreamReply) -> bytes | None:
+        """A whole body; ``None`` if it did not come, which the client has been told then."""
+        started = self._clock_ns()
+        try:
+            return await reply.read(self._max_answer_bytes)
+        except UpstreamError as error:
+            call.error_type = outcome_of_error(error).value
+            await self._send(call, client, responses.upstream_failed(error))
+            return None
+        finally:
+            call.upstream_ns += self._clock_ns() - started
+
     async def _whole(self, passage: _Passage) -> None:
         """Read, judge and send an answer in one piece."""
         call, client, answer = passage.call, passage.client, passage.answer
-        started = self._clock_ns()
-        try:
-            data = await answer.reply.read(self._max_answer_bytes)
-        except UpstreamError as error:
-            call.error_type = "timeout" if isinstance(error, UpstreamTimeout) else "upstream_error"
-            await self._send(call, client, responses.upstream_failed(error))
+        data = await self._read(call, client, answer.reply)
+        if data is None:
             return
-        finally:
-            call.upstream_ns += self._clock_ns() - started
         try:
             view = read_answer(data)
         except UnreadableAnswer:
@@ -166,9 +185,8 @@ class Answerer:
                     break
         except UpstreamError as error:
             message = responses.upstream_failed_message(error)
-            tail = relay.end(
-                error=message, code="timeout" if isinstance(error, UpstreamTimeout) else "stream_interrupted"
-            )
+            code = "upstream_timeout" if isinstance(error, UpstreamTimeout) else "stream_interrupted"
+            tail = relay.end(error=message, code=code)
         except EventTooLongError:
             tail = relay.end(error=_UNREADABLE, code="upstream_invalid_response")
         else:

@@ -81,7 +81,8 @@ class BundleStore:
         self.current = snapshot
         self._states.keep_only(bundle.targets)
         self.problems, self._rejected_at = (), None
-        self._metrics.applied((pack.name, pack.generation) for pack in bundle.manifest.packs)
+        generations = ((pack.name, pack.generation) for pack in bundle.manifest.packs)
+        self._metrics.applied(generations, snapshot.router.circuits if snapshot.router else {})
         took_ms = round((self._clock_ns() - started) / 1e6, 1)
         log.info("bundle_applied", version=bundle.version[:19], packs=[p.name for p in bundle.packs], took_ms=took_ms)
         return True

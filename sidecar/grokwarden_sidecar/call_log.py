@@ -18,9 +18,9 @@ CLIENT_LEFT: Final = 499
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who this sidecar speaks for."""
+    """Who this sidecar speaks for. Without a ``namespace`` it is that of the first pack in force."""
 
-    namespace: str
+    namespace: str | None
     pod: str
     service_account: str
 
@@ -101,7 +101,7 @@ class CallLedger:
             self._append(self._record(call, acted, duration_ns, overhead_ns))
 
     def _measure(self, call: CallLog, seconds: float, overhead_seconds: float) -> None:
-        provider = call.target.provider.value if call.target else "none"
+        provider = call.target.provider.value if call.target else ""
         requested, served = self._label(call.model_requested, call), self._label(call.model_served, call)
         self._metrics.called(
             provider=provider,
@@ -126,13 +126,18 @@ class CallLedger:
             return ""
         return model if call.target is not None and model == call.target.model else self._label_of(model)
 
+    def _namespace_of(self, snapshot: Snapshot | None) -> str:
+        if self._identity.namespace is not None:
+            return self._identity.namespace
+        return snapshot.bundle.packs[0].name.partition("/")[0] if snapshot and snapshot.bundle.packs else ""
+
     def _record(self, call: CallLog, acted: Action, duration_ns: int, overhead_ns: int) -> AuditRecord:
         target = call.target
         return AuditRecord(
             time=datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             decision_id=call.decision_id,
             request_id=call.request_id,
-            namespace=self._identity.namespace,
+            namespace=self._namespace_of(call.snapshot),
             pod=self._identity.pod,
             service_account=self._identity.service_account,
             bundle=call.snapshot.bundle.version if call.snapshot else "",

@@ -19,7 +19,7 @@ from grokwarden.errors import GrokwardenError
 from grokwarden_sidecar.admin import AdminPlane
 from grokwarden_sidecar.answering import Answerer
 from grokwarden_sidecar.app import DataPlane
-from grokwarden_sidecar.audit_writer import AuditWriter, Failed
+from grokwarden_sidecar.audit_writer import AuditWriter
 from grokwarden_sidecar.bundle_source import BundleSource, FileSource, Rejection, Update
 from grokwarden_sidecar.bundle_store import BundleStore
 from grokwarden_sidecar.call_log import CallLedger, Identity
@@ -103,7 +103,7 @@ class _Sidecar:
         self._watching: asyncio.Task[None] | None = None
         self.is_draining = False
         self.metrics = Metrics()
-        self.metrics.watch_audit(lambda: audit.counters.written, lambda: sum(audit.counters.dropped.values()))
+        self.metrics.watch_audit(lambda: (audit.counters.written, audit.counters.dropped))
         keys = KeyRing(settings.environ, clock=time.monotonic)
         self.store = BundleStore(
             keys=keys,
@@ -132,11 +132,9 @@ class _Sidecar:
             now=time.time,
             max_body_bytes=settings.max_body_bytes,
         )
-        models = ModelsProxy(dispatcher=dispatcher, metrics=self.metrics, max_answer_bytes=settings.max_answer_bytes)
+        models = ModelsProxy(dispatcher=dispatcher, answerer=answerer, metrics=self.metrics)
         ledger = CallLedger(
-            identity=Identity(
-                namespace=settings.namespace or "", pod=settings.pod, service_account=settings.service_account
-            ),
+            identity=Identity(namespace=settings.namespace, pod=settings.pod, service_account=settings.service_account),
             metrics=self.metrics,
             append=audit.append,
             clock_ns=time.perf_counter_ns,
@@ -148,7 +146,7 @@ class _Sidecar:
             store=self.store,
             ledger=ledger,
             metrics=self.metrics,
-            audit_failure=lambda: _failure_of(audit),
+            audit_failure=audit.failure,
             chat=chat.handle,
             models=models.handle,
             tasks=tasks,
@@ -156,7 +154,7 @@ class _Sidecar:
         self.admin_plane = AdminPlane(
             store=self.store,
             metrics=self.metrics,
-            audit_failure=lambda: _failure_of(audit),
+            audit_failure=audit.failure,
             is_draining=lambda: self.is_draining,
             source=self.source.description,
         )
@@ -211,11 +209,6 @@ def _compile_request(settings: RunSettings) -> CompileRequest:
         pod_labels=None if settings.pod_labels is None else dict(settings.pod_labels),
         root_namespace=settings.root_namespace,
     )
-
-
-def _failure_of(audit: AuditWriter) -> str | None:
-    state = audit.state
-    return state.reason if isinstance(state, Failed) else None
 
 
 def _on_signals(sidecar: _Sidecar, data: HttpServer) -> None:

@@ -1,6 +1,6 @@
 """Every metric of the sidecar, with bounded labels: an unknown model is ``other``, and no label comes from a text."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import prometheus_client
@@ -10,14 +10,17 @@ from prometheus_client.registry import Collector
 
 from grokwarden.audit.record import Tokens
 from grokwarden.engine.decision import Decision
+from grokwarden.exchange.model import OPAQUE_REASONS
+from grokwarden.vocabulary import Endpoint
 from grokwarden_sidecar.breaker import CircuitState
 from grokwarden_sidecar.outcome import Outcome
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE: Final = prometheus_client.CONTENT_TYPE_LATEST
-PROVIDER_NAMES: Final = {"xai": "x_ai", "openai": "openai", "openai-compatible": "openai_compatible"}
+PROVIDER_NAMES: Final = {"": "none", "xai": "x_ai", "openai": "openai", "openai-compatible": "openai_compatible"}
 _CIRCUITS: Final = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 2}
+_AUDIT_LOSSES: Final = ("closed", "queue_full", "unwritable")
 _OPERATION: Final = "chat"
 _TOKEN_BUCKETS: Final = tuple(4**power for power in range(14))
 _SECOND_BUCKETS: Final = tuple(0.01 * 2**power for power in range(14))
@@ -38,6 +41,11 @@ class _Children:
         if child is None:
             child = self._children[labels] = self._metric.labels(*labels)
         return child
+
+    def forget(self) -> None:
+        """No child is left, neither here nor in the metric."""
+        self._metric.clear()
+        self._children.clear()
 
 
 class Metrics:
@@ -85,6 +93,8 @@ class Metrics:
         )
         for result in ("applied", "rejected"):
             self._applied(result)
+        for reason in OPAQUE_REASONS:
+            self._unscanned(Endpoint.CHAT_COMPLETIONS.value, reason)
 
     def render(self) -> bytes:
         """All metrics in the text format."""
@@ -155,11 +165,13 @@ class Metrics:
     def substituted(self, requested: str, served: str) -> None:
         self._substitutions(requested, served).inc()
 
-    def applied(self, generations: Iterable[tuple[str, int]]) -> None:
-        """A configuration is in force; packs that are gone leave the gauge."""
+    def applied(self, generations: Iterable[tuple[str, int]], circuits: Mapping[str, str]) -> None:
+        """A configuration is in force; packs and targets that are gone leave their gauges."""
         self._applied("applied").inc()
-        self._generation._metric.clear()  # noqa: SLF001 - the wrapper and its owner live in one module
-        self._generation._children.clear()  # noqa: SLF001
+        self._generation.forget()
+        self._circuit.forget()
+        for target, state in circuits.items():
+            self._circuit(target).set(_CIRCUITS[CircuitState(state)])
         for pack, generation in generations:
             self._generation(pack).set(generation)
 
@@ -170,24 +182,23 @@ class Metrics:
         """Where the staleness is read from at each scrape."""
         self._staleness.set_function(seconds)
 
-    def watch_audit(self, written: Callable[[], int], dropped: Callable[[], int]) -> None:
-        """Where the audit writer's counts are read from at each scrape."""
-        self.registry.register(_AuditCounts(written, dropped))
+    def watch_audit(self, read: Callable[[], tuple[int, Mapping[str, int]]]) -> None:
+        """Where the audit writer's counts are read from at each scrape: written, and dropped by reason."""
+        self.registry.register(_AuditCounts(read))
 
 
 class _AuditCounts(Collector):
     """Figures that the audit writer's thread owns, read when they are asked for."""
 
-    def __init__(self, written: Callable[[], int], dropped: Callable[[], int]) -> None:
-        self._written = written
-        self._dropped = dropped
+    def __init__(self, read: Callable[[], tuple[int, Mapping[str, int]]]) -> None:
+        self._read = read
 
     def collect(self) -> Iterable[Metric]:
+        written, dropped = self._read()
         events = CounterMetricFamily("grokwarden_audit_events", "Records that reached a sink.", labels=["sink"])
-        events.add_metric(["file"], self._written())
+        events.add_metric(["file"], written)
         yield events
-        dropped = CounterMetricFamily(
-            "grokwarden_audit_dropped", "Records that a sink lost.", labels=["sink", "reason"]
-        )
-        dropped.add_metric(["file", "write_error"], self._dropped())
-        yield dropped
+        losses = CounterMetricFamily("grokwarden_audit_dropped", "Records that a sink lost.", labels=["sink", "reason"])
+        for reason in sorted({*_AUDIT_LOSSES, *dropped}):
+            losses.add_metric(["file", reason], dropped.get(reason, 0))
+        yield losses

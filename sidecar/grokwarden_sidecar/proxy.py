@@ -181,10 +181,10 @@ class ChatProxy:
 class ModelsProxy:
     """Handles ``GET /v1/models`` and ``GET /v1/models/{id}``: catalogue data, passed on as it is."""
 
-    def __init__(self, *, dispatcher: Dispatcher, metrics: Metrics, max_answer_bytes: int) -> None:
+    def __init__(self, *, dispatcher: Dispatcher, answerer: Answerer, metrics: Metrics) -> None:
         self._dispatcher = dispatcher
+        self._answerer = answerer
         self._metrics = metrics
-        self._max_answer_bytes = max_answer_bytes
 
     async def handle(self, call: CallLog, client: ClientConnection) -> None:
         """The client has the provider's answer or its error."""
@@ -198,16 +198,13 @@ class ModelsProxy:
         )
         sent = await self._dispatcher.dispatch(call, outbound)
         call.model_sent = None
-        if isinstance(sent, Refused):
-            reply = sent.reply
-            if sent.reason:
-                self._metrics.refused(sent.reason)
-        else:
-            data = await sent.reply.read(self._max_answer_bytes)
-            headers = client_headers(sent.reply.headers)
-            reply = Reply(status=sent.reply.status, headers=headers, body=data)
-        call.status = reply.status
-        await client.send_whole(reply.status, reply.headers, reply.body, request_id=call.request_id)
+        if not isinstance(sent, Refused):
+            await self._answerer.pass_on_unread(call, client, sent.reply)
+            return
+        if sent.reason:
+            self._metrics.refused(sent.reason)
+        call.status = sent.reply.status
+        await client.send_whole(sent.reply.status, sent.reply.headers, sent.reply.body, request_id=call.request_id)
 
 
 def _snapshot_of(call: CallLog) -> Snapshot:

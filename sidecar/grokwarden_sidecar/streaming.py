@@ -96,28 +96,31 @@ class StreamRelay:
         return event
 
     def _judge(self, event: bytes) -> bytes:
-        assert self._guard is not None  # noqa: S101 - for the type checker
-        if self.state not in {StreamState.OPEN, StreamState.DRAINING}:
-            return b""
+        """What the client gets for one event, once the guard has seen it."""
+        guard = self._guard
         data = event_data(event)
-        if data is None:
+        if guard is None or data is None or self.state not in {StreamState.OPEN, StreamState.DRAINING}:
             return self._pass(event)
         if data.startswith(_DONE):
-            return self._judge_done(self._guard, event)
+            return self._judge_done(guard, event)
         view = self._read(data)
         if view is None:
             return self._last_words
         if self.state is StreamState.DRAINING:
             return b""
-        block = self._guard.feed(view.pieces)
-        if view.has_tool_calls and self._guard.holds_tool_calls:
+        return self._judge_chunk(guard, view, event)
+
+    def _judge_chunk(self, guard: AnswerGuard, view: AnswerView, event: bytes) -> bytes:
+        finished = {choice for choice, _ in view.finished}
+        if view.has_tool_calls and guard.holds_tool_calls:
             self._calling |= {piece.lane[0] for piece in view.pieces}
-        for choice, _ in view.finished:
-            block = self._guard.finish(choice) or block
-            self._calling.discard(choice)
+        block = guard.feed(view.pieces)
+        for choice in finished:
+            block = guard.finish(choice) or block
+        self._calling -= finished
         if block is not None:
-            return self._cut(block, still_open=self._open - {choice for choice, _ in view.finished})
-        self._open -= {choice for choice, _ in view.finished}
+            return self._cut(block, still_open=self._open - finished)
+        self._open -= finished
         return self._pass(event)
 
     def _judge_done(self, guard: AnswerGuard, event: bytes) -> bytes:

@@ -80,7 +80,7 @@ def _bind_step(pack: PackPart, part: StepPart) -> BoundStep:
     policy = POLICIES.get(part.policy)
     if policy is None:
         raise BundleError(
-            f"pack {pack.name}, step {part.name}: this program has no policy {part.policy!r}; keeping the previous bundle"
+            f"pack {pack.name}, step {part.name}: there is no policy {part.policy!r} here; keeping the previous bundle"
         )
     try:
         step = policy.build(part.settings)

@@ -1,12 +1,12 @@
 """The request phase: every step's decisions on one call, and what they mean for it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from grokwarden.engine.chain import BoundStep, Report
 from grokwarden.engine.decision import Block, Decision, Verdict
 from grokwarden.exchange.model import Edit, Exchange, Role, Segment, Slot
-from grokwarden.policies.base import Finding
 from grokwarden.vocabulary import Action, OnStream, Phase
 
 _Text = tuple[Slot, str]
@@ -14,69 +14,66 @@ _Text = tuple[Slot, str]
 
 def judge_request(steps: Sequence[BoundStep], call: Exchange, clock_ns: Callable[[], int], report: Report) -> Verdict:
     """The verdict of all steps on one call. Every step sees the original text."""
+    request = _Request(call, _texts(call.segments), clock_ns, report)
     verdict = Verdict(decisions=[], block=None, edits=[])
-    texts = _texts(call.segments)
     for step in steps:
         if step.request_phases:
-            _judge_step(step, call, texts, verdict, clock_ns, report)
+            request.judge(step, verdict)
         if call.stream and step.part.on_stream is OnStream.REJECT:
             _reject_stream(step, verdict)
     return verdict
 
 
-def _judge_step(
-    step: BoundStep,
-    call: Exchange,
-    texts: dict[Phase, list[_Text]],
-    verdict: Verdict,
-    clock_ns: Callable[[], int],
-    report: Report,
-) -> None:
-    started = clock_ns()
-    decisions: list[Decision] = []
-    edits: list[Edit] = []
-    for phase in step.request_phases:
-        seen = texts.get(phase)
-        is_first = phase is step.request_phases[0]
-        if seen is None and not (is_first and step.judge is not None):
-            continue
-        decision = step.decision(phase)
-        decisions.append(decision)
-        for _, text in seen or ():
-            decision.scanned += len(text)
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One call, and its texts by phase."""
+
+    call: Exchange
+    texts: dict[Phase, list[_Text]]
+    clock_ns: Callable[[], int]
+    report: Report
+
+    def judge(self, step: BoundStep, verdict: Verdict) -> None:
+        """Add one step's decisions to the verdict: one for each phase that the call has."""
+        started = self.clock_ns()
+        first = step.request_phases[0]
+        decisions: list[Decision] = []
+        edits: list[Edit] = []
+        for phase in step.request_phases:
+            texts = self.texts.get(phase, ())
+            if texts or (phase is first and step.judge is not None):
+                decision = step.decision(phase)
+                decisions.append(decision)
+                self._decide(step, decision, texts, edits if phase is first else None)
+        took = self.clock_ns() - started
+        for decision in decisions:
+            decision.took_ns, took = took, 0
+            _conclude(step, decision, verdict)
+        if step.enforces:
+            verdict.edits += edits
+
+    def _decide(self, step: BoundStep, decision: Decision, texts: Sequence[_Text], edits: list[Edit] | None) -> None:
+        """Let what the step finds count in its decision; ``edits`` is given where the call as a whole is judged."""
         try:
-            if step.scan is not None:
-                _scan(step.scan, step, decision, seen or ())
-            if step.judge is not None and is_first:
-                for finding in step.judge(call):
+            for slot, text in texts:
+                decision.scanned += len(text)
+                if step.scan is not None and (finding := step.scan(text, slot)) is not None:
+                    step.weigh(decision, finding)
+            if step.judge is not None and edits is not None:
+                for finding in step.judge(self.call):
                     step.weigh(decision, finding)
                     edits += finding.edits
         except Exception as error:  # noqa: BLE001 - whatever failed, `onError` decides what becomes of the call
-            report(step.pack.name, step.part.name, error)
+            self.report(step.pack.name, step.part.name, error)
             step.fail(decision)
-            edits.clear()
-    took = clock_ns() - started
-    for decision in decisions:
-        decision.took_ns = took
-        took = 0
-        _conclude(step, decision, verdict)
-    if step.enforces:
-        verdict.edits += edits
+            if edits is not None:
+                edits.clear()
 
 
 def _conclude(step: BoundStep, decision: Decision, verdict: Verdict) -> None:
     verdict.decisions.append(decision)
     if decision.blocks and verdict.block is None:
         verdict.block = Block(decision=decision, response=step.block_response)
-
-
-def _scan(
-    scan: Callable[[str, Slot], Finding | None], step: BoundStep, decision: Decision, texts: Sequence[_Text]
-) -> None:
-    for slot, text in texts:
-        finding = scan(text, slot)
-        if finding is not None:
-            step.weigh(decision, finding)
 
 
 def _reject_stream(step: BoundStep, verdict: Verdict) -> None:

@@ -1,7 +1,7 @@
 """Answers of chat completions, whole or in chunks, as texts by lane.
 
-A lane is one text that a client will assemble: a choice's content, its reasoning, the arguments of one of its tool calls.
-The chunks of a stream extend lanes; a whole answer is each lane in one piece; so both are judged by the same function.
+A lane is one text that a client will assemble: a choice's content, its reasoning, the arguments of one tool call. The
+chunks of a stream extend lanes; a whole answer is each lane in one piece; so both are judged by the same function.
 """
 
 from typing import Any, Final

@@ -14,9 +14,12 @@ MAX_CHOICES: Final = 128
 
 _ROLES: Final = {role.value: role for role in Role if role is not Role.DEFINITION}
 _SETTINGS: Final = frozenset(
-    "model messages tools functions response_format stream stream_options n temperature top_p max_tokens "
-    "max_completion_tokens frequency_penalty presence_penalty seed logprobs top_logprobs logit_bias "
-    "parallel_tool_calls reasoning_effort service_tier store verbosity deferred".split()
+    {
+        *("model", "messages", "tools", "functions", "response_format", "stream", "stream_options", "n", "deferred"),
+        *("temperature", "top_p", "max_tokens", "max_completion_tokens", "frequency_penalty", "presence_penalty"),
+        *("seed", "logprobs", "top_logprobs", "logit_bias", "parallel_tool_calls", "reasoning_effort"),
+        *("service_tier", "store", "verbosity"),
+    }
 )
 _OPAQUE_SETTINGS: Final = {
     "search_parameters": "server_side_tool",
@@ -35,7 +38,7 @@ _OPAQUE_PARTS: Final = {
     "video_url": "video",
 }
 _MESSAGE_KEYS: Final = frozenset(
-    "role content name tool_calls function_call tool_call_id reasoning_content refusal".split()
+    {"role", "content", "name", "tool_calls", "function_call", "tool_call_id", "reasoning_content", "refusal"}
 )
 _TEXT_KEYS: Final = (
     ("reasoning_content", Field.REASONING),
@@ -192,14 +195,14 @@ class _Reader:
     def other_settings(self, doc: dict[str, Any]) -> None:
         """Fields that are identifiers, or that are not known here: what they say counts as the user's text."""
         slot = Slot(Role.USER, Field.CONTENT, Phase.REQUEST)
-        for key in doc:
-            if key in _SETTINGS or doc[key] is None:
+        for key, value in doc.items():
+            if key in _SETTINGS or value is None:
                 continue
             if (reason := _OPAQUE_SETTINGS.get(key)) is not None:
                 self.opaque.append(Opaque((key,), reason))
             else:
                 self.segments.append(Segment(slot, key, (), fixed=True))
-                self.sweep(doc[key], slot, (key,))
+                self.sweep(value, slot, (key,))
 
     def sweep(self, value: object, slot: Slot, path: Path) -> None:
         """Every string in ``value``, keys of objects too."""

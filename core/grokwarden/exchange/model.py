@@ -1,7 +1,7 @@
 """The canonical view of a call. Policies read it and nothing else; only the wire formats of this package build it."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -63,6 +63,10 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     text: str
     path: Path
     fixed: bool = False
+
+
+OPAQUE_REASONS: Final = ("audio", "file", "image", "opaque_history", "server_side_tool", "unknown_part", "video")
+"""Every ``Opaque.reason``."""
 
 
 class Opaque(msgspec.Struct, frozen=True, gc=False):
