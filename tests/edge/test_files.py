@@ -1,6 +1,7 @@
 """Paths to documents: what belongs to us, what doesn't, and what can't be read."""
 
 import io
+import json
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from grokwarden.edge.files import Loaded, fingerprint, load
 from grokwarden.edge.sources import MAX_FILE_BYTES
 
 PACK = "apiVersion: grokwarden.io/v1alpha1\nkind: PolicyPack\nmetadata: {name: NAME}\nspec: {}\n"
+HEAD = {"apiVersion": "grokwarden.io/v1alpha1", "kind": "PolicyPack"}
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: xai-key}\ndefaultMode: 0400\n"
 
 
@@ -24,9 +26,7 @@ def names(result: Loaded) -> list[str]:
 def test_a_directory_gives_its_files_by_name(tmp_path: Path):
     """The order must not depend on the file system."""
     for name in ("b.yaml", "a.yml", "c.json", "notes.txt", ".hidden.yaml"):
-        (tmp_path / name).write_text(
-            '{"apiVersion": "grokwarden.io/v1alpha1", "kind": "PolicyPack", "metadata": {"name": "%s"}}' % name
-        )
+        (tmp_path / name).write_text(json.dumps({**HEAD, "metadata": {"name": name}}))
     (tmp_path / "deeper.yaml").mkdir()
 
     result = load([str(tmp_path)])
@@ -95,7 +95,7 @@ def test_a_list_is_unfolded(tmp_path: Path):
 
 
 def test_other_kubernetes_objects_beside_ours_are_left_alone(tmp_path: Path):
-    """One file for kubectl often holds the Secret, the Deployment and the pack; their octal modes are their business."""
+    """One file for kubectl often holds the Secret, the Deployment and the pack; their octal modes are theirs."""
     file = tmp_path / "all.yaml"
     file.write_text(SECRET + "---\n" + pack("a"))
 

@@ -177,7 +177,7 @@ def test_inline_parameters_and_the_policy_block_are_united():
             {"provider": "xai", "model": "grok-4.3", "format": "openai", "secretKeyRef": {"env": "K"}},
         ),
         (
-            "provider: xai, pricing: {input_per_million: 1.25, cached_input_per_million: '0.20', output_per_1k: 0.0025}",
+            "provider: xai, pricing: {input_per_million: 1.25, cached_input_per_million: '0.2', output_per_1k: 0.0025}",
             {
                 "provider": "xai",
                 "secretKeyRef": {"env": "XAI_API_KEY"},

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from grokwarden.bundle import PackPart
 from grokwarden.compiler import Compilation, CoverageRow, Scope, TestedPack, compile_each_pack, compile_packs
+from grokwarden.compiler.scope import DEFAULT_NAMESPACE
 from grokwarden.edge.compiling import known_problems
 from grokwarden.edge.files import Loaded
 from grokwarden.errors import Problem, ResourceError
@@ -39,7 +40,7 @@ def check(loaded: Loaded, scope: Scope, *, is_standalone: bool | None = None) ->
     compilations: list[Compilation] = []
     namespaces = _namespaces(documents) if scope.namespace is None else [scope.namespace]
     try:
-        packs = compile_each_pack(documents, scope=replace(scope, namespace=namespaces[0] if namespaces else None))
+        packs = packs_alone(documents, scope)
     except ResourceError as error:
         problems += error.problems
     for namespace in namespaces:
@@ -58,6 +59,18 @@ def check(loaded: Loaded, scope: Scope, *, is_standalone: bool | None = None) ->
         coverage=tuple(dict.fromkeys(row for compiled in compilations for row in compiled.coverage)),
         warnings=_once(warnings),
     )
+
+
+def packs_alone(documents: Sequence[Document], scope: Scope) -> tuple[TestedPack, ...]:
+    """Every pack by itself. That the pod's namespace can't be told is no obstacle here.
+
+    Raises:
+        ResourceError: A document or a chain can't be used.
+    """
+    named = {_mapping(document.content, "metadata").get("namespace") for document in documents}
+    if scope.namespace is None and len(named - {None}) > 1:
+        scope = replace(scope, namespace=DEFAULT_NAMESPACE)
+    return compile_each_pack(documents, scope=scope)
 
 
 def _once(problems: Iterable[Problem]) -> tuple[Problem, ...]:

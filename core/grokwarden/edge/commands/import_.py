@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from grokwarden.compiler import Scope
-from grokwarden.edge.compiling import compile_loaded
+from grokwarden.edge.checking import check
 from grokwarden.edge.files import Loaded, load
 from grokwarden.edge.output import Exit, print_problems, print_warning
 from grokwarden.edge.yaml_writer import write_yaml
@@ -20,7 +20,7 @@ def import_file(
     Nothing is dropped: what has no equal here is an error that names it, and then nothing is written.
     """
     loaded = load([file], stdin=sys.stdin.buffer)
-    problems = loaded.problems or compile_loaded(loaded, Scope(standalone=True)).problems
+    problems = check(loaded, Scope(), is_standalone=True).problems
     print_problems(problems)
     if problems:
         raise typer.Exit(Exit.UNUSABLE if loaded.unreadable else Exit.FINDINGS)

@@ -9,8 +9,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from grokwarden.compiler import Scope, TestedPack, compile_each_pack
-from grokwarden.edge.commands.options import PathsArgument
+from grokwarden.compiler import Scope, TestedPack
+from grokwarden.edge.checking import packs_alone
+from grokwarden.edge.commands.options import NamespaceOption, PathsArgument
 from grokwarden.edge.compiling import known_problems
 from grokwarden.edge.files import Loaded, load
 from grokwarden.edge.output import (
@@ -40,7 +41,7 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     results: tuple[TestResult, ...]
 
 
-def run_pack_tests(paths: PathsArgument, output: OutputOption = Output.TEXT) -> None:
+def run_pack_tests(paths: PathsArgument, namespace: NamespaceOption = None, output: OutputOption = Output.TEXT) -> None:
     """Run the tests that packs carry.
 
     Each pack is judged by its own chain alone, whatever it selects. Exit code 1 if a test fails.
@@ -48,7 +49,7 @@ def run_pack_tests(paths: PathsArgument, output: OutputOption = Output.TEXT) -> 
     loaded = load(paths, stdin=sys.stdin.buffer)
     for warning in loaded.warnings:
         print_warning(str(warning))
-    packs = _packs(loaded)
+    packs = _packs(loaded, namespace)
     report = _report(packs)
     if output is Output.JSON:
         print_json(report)
@@ -60,12 +61,12 @@ def run_pack_tests(paths: PathsArgument, output: OutputOption = Output.TEXT) -> 
         raise typer.Exit(Exit.FINDINGS)
 
 
-def _packs(loaded: Loaded) -> tuple[TestedPack, ...]:
+def _packs(loaded: Loaded, namespace: str | None) -> tuple[TestedPack, ...]:
     if loaded.problems:
         print_problems(known_problems(loaded))
         raise typer.Exit(Exit.UNUSABLE if loaded.unreadable else Exit.FINDINGS)
     try:
-        return compile_each_pack(loaded.documents, scope=Scope())
+        return packs_alone(loaded.documents, Scope(namespace=namespace))
     except ResourceError as error:
         print_problems(error.problems)
         raise typer.Exit(Exit.FINDINGS) from error
