@@ -18,7 +18,6 @@ import aiohttp
 from yarl import URL
 
 from grokwarden.bundle import TargetPart
-from grokwarden.errors import GrokwardenError
 from grokwarden_sidecar.deadlines import Deadlines
 from grokwarden_sidecar.upstream import BadReply, ConnectFailed, ConnectionLost, UpstreamError
 
@@ -69,7 +68,7 @@ class AiohttpUpstream:
         """What is slow to make for these targets is made, off the loop; what no target needs any more is dropped.
 
         Raises:
-            GrokwardenError: A target's ``caBundle`` holds no certificates; nothing is changed.
+            ConnectFailed: A target's ``caBundle`` holds no certificates; nothing is changed.
         """
         targets = tuple(targets)
         trust: dict[str, ssl.SSLContext] = {}
@@ -283,7 +282,7 @@ def _trust_of(target: str, ca_bundle: str) -> ssl.SSLContext:
     try:
         context.load_verify_locations(cadata=ca_bundle)
     except (ssl.SSLError, ValueError) as error:
-        raise GrokwardenError(f"target {target}: caBundle holds no PEM certificate that can be read") from error
+        raise ConnectFailed(target, "its caBundle holds no PEM certificate that can be read") from error
     return context
 
 

@@ -12,8 +12,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-
-from grokwarden.errors import GrokwardenError
 from grokwarden_sidecar.upstream import ConnectFailed
 from targets import target_of
 
@@ -104,5 +102,9 @@ async def test_a_reload_keeps_the_connections_of_an_equal_target(upstream, secur
 
 async def test_a_bundle_without_a_certificate_is_refused_at_once(upstream):
     """At the reload, where it can still be kept from the calls."""
-    with pytest.raises(GrokwardenError, match="target shop/xai-grok: caBundle holds no PEM certificate"):
-        await upstream.prepare([target_of("https://127.0.0.1:9/v1", ca_bundle="not a certificate")])
+    target = target_of("https://127.0.0.1:9/v1", ca_bundle="not a certificate")
+
+    with pytest.raises(ConnectFailed, match="target shop/xai-grok: its caBundle holds no PEM certificate"):
+        await upstream.prepare([target])
+    with pytest.raises(ConnectFailed, match="caBundle"):
+        await upstream.open(target, "GET", "/models", {}, b"")
