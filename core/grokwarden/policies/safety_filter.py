@@ -1,10 +1,10 @@
 """safety-filter: requests for help with crimes and answers that give it; adult and offensive content only if asked for.
 
-A request is known by how it asks, an answer by how it instructs, so each has rules of its own. A question about a crime, how
-to be safe from it, or a story is not a request for help with it. Rules alone miss what is paraphrased; see docs/policies.
+A request is known by how it asks, an answer by how it instructs, so each has rules of its own. A question about a crime,
+how to be safe from it, or a story is no request for help with it. Rules alone miss what is paraphrased: see docs/policies.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,7 +14,7 @@ import msgspec
 from grokwarden.exchange.model import Exchange, Role, Slot
 from grokwarden.policies.base import Finding, Policy, SettingProblem
 from grokwarden.policies.rules.detector import Detector, Rule, own_pattern_problems, threshold_problems
-from grokwarden.policies.rules.safety import ANSWER_RULES, REQUEST_RULES
+from grokwarden.policies.rules.safety import ANSWER_RULES, REQUEST_EXCUSES, REQUEST_RULES
 from grokwarden.text.patterns import PatternSet
 from grokwarden.vocabulary import Action, Need, Phase
 
@@ -59,11 +59,11 @@ class SafetyFilterStep:
         own = PatternSet(settings.patterns)
         prefixes = tuple(_PREFIX[category] for category in settings.categories)
 
-        def detector(rules: Iterable[Rule]) -> Detector:
+        def detector(rules: Iterable[Rule], excuses: Sequence[str] = ()) -> Detector:
             wanted = [rule for rule in rules if rule.name.startswith(prefixes)]
-            return Detector(wanted, own, own_name="pattern", threshold=settings.threshold)
+            return Detector(wanted, own, own_name="pattern", threshold=settings.threshold, excuses=excuses)
 
-        self._requests = detector(REQUEST_RULES)
+        self._requests = detector(REQUEST_RULES, REQUEST_EXCUSES)
         self._answers = detector(ANSWER_RULES)
         self._either = detector((*REQUEST_RULES, *ANSWER_RULES))
 

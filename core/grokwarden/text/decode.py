@@ -1,4 +1,4 @@
-"""What a text says once it is decoded: Base64 (Base32, hex), escapes, letters apart, digits for letters, invisible tag characters.
+"""What a text says once it is decoded: Base64, Base32, hex, escapes, letters apart, digits for letters, tag characters.
 
 A view is for matching only. Everything is linear in the text: all Base64 runs of one layer make one view, so no number
 of decoys can hide the one that counts. A text without any marker costs one pass of one automaton, or none at all where
@@ -25,8 +25,21 @@ MARKERS: Final = (
     rf"[a-z0-9]{{{_SHORTEST_RUN}}}",
     r"%[0-9a-fu][0-9a-f]|&[a-z#][a-z0-9]|\\[xu][0-9a-f{]|\\[<>/]",
     r"\b[a-z](?:[ ._*-][a-z]){5}\b",
-    r"[i1!|l][g69]n[o0]r[e3]|[i1!|][n][s5$][t7+]r[u]?[c(]?[t7+]|pr[o0]?mp[t7+]|[s5$]y[s5$][t7+][e3]m|r[e3]v[e3][a4@][l1|!]"
-    r"|[s5$][a4@]f[e3][t7+]y|r[e3][s5$][t7+]r[i1!|][c(]|[b8]yp[a4@][s5$]|pr[e3]v[i1!|][o0]u|j[a4@][i1!|][l1|!]b|d[e3]v[e3][l1|!][o0]p",
+    "|".join(
+        (
+            r"[i1!|l][g69]n[o0]r[e3]",
+            r"[i1!|]n[s5$][t7+]ru?[c(]?[t7+]",
+            r"pr[o0]?mp[t7+]",
+            r"[s5$]y[s5$][t7+][e3]m",
+            r"r[e3]v[e3][a4@][l1|!]",
+            r"[s5$][a4@]f[e3][t7+]y",
+            r"r[e3][s5$][t7+]r[i1!|][c(]",
+            r"[b8]yp[a4@][s5$]",
+            r"pr[e3]v[i1!|][o0]u",
+            r"j[a4@][i1!|][l1|!]b",
+            r"d[e3]v[e3][l1|!][o0]p",
+        )
+    ),
 )
 """RE2 on folded text, as bytes: signs that something may be encoded, each for one way of encoding."""
 _MARKERS: Final = PatternSet(MARKERS, on_bytes=True)
@@ -64,7 +77,7 @@ def _run_text(run: str) -> str | None:
 
 
 def _runs_view(text: str) -> str:
-    """Every run of Base64, Base32 or hexadecimal digits decoded, one per line; a wrapped run that fails as a whole is tried line by line."""
+    """Every run of Base64, Base32 or hexadecimal digits decoded; a wrapped run that fails is tried line by line."""
     found: list[str] = []
     for match in _RUN.finditer(text):
         whole = _run_text(match[0])

@@ -48,7 +48,8 @@ class Detector:
             own: The author's patterns; any of them scores 1.
             own_name: An own pattern is reported as this name and its number, from one.
             threshold: The lowest score that is a finding.
-            excuses: Patterns on folded text that make what the rules find harmless; own patterns know no excuse.
+            excuses: Patterns on folded text that make harmless what the rules find in plain sight; nothing excuses
+                what was encoded, or what an own pattern finds.
         """
         self._rules = tuple(rules)
         self._count = len(self._rules)
@@ -63,24 +64,27 @@ class Detector:
         folded = fold(text)
         data = folded.encode(errors="replace")
         found = self._set.matches(data)
-        if own := self._own_matches(text, data):
-            return Finding(rule=f"{self._own_name}-{min(own) + 1}", score=1.0)
+        if own := self._own_finding(text, data):
+            return own
         if not found and not holds_tags(text):
             return None
-        rules = {index for index in found if index < self._count}
-        signs = [index - self._count for index in found if index >= self._count]
-        for view in decoded(text, folded, signs):
-            data = fold(view).encode(errors="replace")
-            rules.update(index for index in self._set.matches(data) if index < self._count)
-            if own := self._own_matches(view, data):
-                return Finding(rule=f"{self._own_name}-{min(own) + 1}", score=1.0)
-        finding = self._scored(rules) if rules else None
-        return None if finding is not None and self._excuses.matches(folded.encode(errors="replace")) else finding
+        plain = {index for index in found if index < self._count}
+        rules = set(plain)
+        for view in decoded(text, folded, [index - self._count for index in found if index >= self._count]):
+            view_data = fold(view).encode(errors="replace")
+            rules.update(index for index in self._set.matches(view_data) if index < self._count)
+            if own := self._own_finding(view, view_data):
+                return own
+        if not rules or (rules == plain and self._excuses.matches(data)):
+            return None
+        return self._scored(rules)
 
-    def _own_matches(self, text: str, folded: bytes) -> Sequence[int]:
-        """The author's patterns found in a text as it is, or in its folded form where that differs in more than case."""
-        found = self._own.matches(folded)
-        return found if found or text.isascii() else self._own.matches(text.encode(errors="replace"))
+    def _own_finding(self, text: str, folded: bytes) -> Finding | None:
+        """The author's first pattern found in a text as it is or, where more than case differs, in its folded form."""
+        found = self._own.matches(text.encode(errors="replace"))
+        if not found and not text.isascii():
+            found = self._own.matches(folded)
+        return Finding(rule=f"{self._own_name}-{min(found) + 1}", score=1.0) if found else None
 
     def _scored(self, indexes: Iterable[int]) -> Finding | None:
         matched = sorted((self._rules[index] for index in indexes), key=lambda rule: (-rule.weight, rule.name))
