@@ -1,6 +1,7 @@
 """Whom a target trusts: the system's authorities and its own, and nobody else."""
 
 import asyncio
+import contextlib
 import datetime
 import ipaddress
 import ssl
@@ -12,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
 from grokwarden_sidecar.upstream import ConnectFailed
 from targets import target_of
 
@@ -108,3 +110,44 @@ async def test_a_bundle_without_a_certificate_is_refused_at_once(upstream):
         await upstream.prepare([target])
     with pytest.raises(ConnectFailed, match="caBundle"):
         await upstream.open(target, "GET", "/models", {}, b"")
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_proxy_sees_the_host_and_nothing_else(upstream, secured, allowed):
+    """Corporate egress: the tunnel is the proxy's, the call and its key are not."""
+    seen: list[bytes] = []
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        if not allowed:
+            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
+            writer.close()
+            return
+        host, port = seen[0].split()[1].decode().split(":")
+        there_reader, there_writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
+
+    async with await asyncio.start_server(tunnel, "127.0.0.1", 0) as server:
+        proxy = f"http://corp:canary@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        target = target_of(secured.base_url, ca_bundle=secured.ca_bundle, proxy_url=proxy)
+        call = upstream.open(target, "GET", "/models", {"authorization": "Bearer xai-key"}, b"")
+        if allowed:
+            assert await (await call).read(10) == b"ok"
+        else:
+            with pytest.raises(ConnectFailed, match=r"the proxy refused the connection \(status 407\)") as failure:
+                await call
+            assert "canary" not in str(failure.value)
+        await upstream.close()
+
+    assert seen[0].startswith(b"CONNECT 127.0.0.1:")
+    assert b"Proxy-Authorization: Basic" in seen[0]
+    assert b"xai-key" not in b"".join(seen)
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
