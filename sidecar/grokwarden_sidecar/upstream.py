@@ -19,7 +19,7 @@ class UpstreamError(GrokwardenError):
         super().__init__(f"target {target}: {what}")
 
 
-class ConnectFailed(UpstreamError):  # noqa: N818 -- here and below, the name says what happened
+class ConnectFailed(UpstreamError):
     """No connection: nothing was sent, so nothing can have been spent."""
 
 
@@ -27,7 +27,7 @@ class ConnectTimeout(ConnectFailed):
     """No connection within ``timeouts.connect``."""
 
 
-class UpstreamTimeout(UpstreamError):  # noqa: N818
+class UpstreamTimeout(UpstreamError):
     """The server took the call and did not answer in time: it may have been spent."""
 
 
@@ -43,11 +43,11 @@ class TotalTimeout(UpstreamTimeout):
     """The call did not end within ``timeouts.total``."""
 
 
-class ConnectionLost(UpstreamError):  # noqa: N818
+class ConnectionLost(UpstreamError):
     """The connection ended before the answer did."""
 
 
-class BadReply(UpstreamError):  # noqa: N818
+class BadReply(UpstreamError):
     """What came is no answer that can be used: no HTTP, an encoding that was not asked for, or too much."""
 
 
