@@ -7,6 +7,7 @@ from typing import Final
 
 from grokwarden.audit.record import AuditRecord, StepRecord, Tokens
 from grokwarden.bundle import TargetPart
+from grokwarden.engine import Engine
 from grokwarden.engine.decision import Decision, decided_action, enforced_action
 from grokwarden.vocabulary import Action
 from grokwarden_sidecar.bundle_store import Snapshot
@@ -52,6 +53,17 @@ class CallLog:
     error_type: str = ""
     upstream_ns: int = 0
     first_chunk_ns: int | None = None
+
+    @property
+    def governing(self) -> Snapshot:
+        """The snapshot; calls without one are answered before anything asks for it."""
+        if self.snapshot is None:
+            raise RuntimeError("a call without a bundle got past the check for one")
+        return self.snapshot
+
+    @property
+    def engine(self) -> Engine:
+        return self.governing.engine
 
 
 class CallLedger:

@@ -16,6 +16,7 @@ from grokwarden.audit.errors import AuditError
 from grokwarden.catalog import Catalog, load_catalog
 from grokwarden.compilation import CompileRequest
 from grokwarden.errors import GrokwardenError
+from grokwarden_sidecar.accounting import Accountant
 from grokwarden_sidecar.admin import AdminPlane
 from grokwarden_sidecar.answering import Answerer
 from grokwarden_sidecar.app import DataPlane
@@ -118,9 +119,8 @@ class _Sidecar:
         self._updates = self.source.updates()
         dispatcher = Dispatcher(upstream=upstream, keys=keys, observer=self.metrics, clock_ns=time.perf_counter_ns)
         answerer = Answerer(
+            accountant=Accountant(metrics=self.metrics, catalog=catalog, label=label),
             metrics=self.metrics,
-            catalog=catalog,
-            label=label,
             clock_ns=time.perf_counter_ns,
             now=time.time,
             max_answer_bytes=settings.max_answer_bytes,

@@ -75,6 +75,12 @@ class Metrics:
         self._overhead = self._histogram(
             "grokwarden_overhead_seconds", "Time a call spent here and not upstream.", ["stream"], _FAST_BUCKETS
         )
+        self._holdback = self._histogram(
+            "grokwarden_stream_holdback_seconds",
+            "Time for which delivery of a stream waited for a step.",
+            ["pack", "step"],
+            _SECOND_BUCKETS,
+        )
         self._unscanned = self._counter("unscanned", "Parts of calls that went on unread.", ["endpoint", "reason"])
         self._refused = self._counter("requests_refused", "Calls refused for a reason that is no policy's.", ["reason"])
         self._upstream = self._counter("upstream_requests", "Attempts at targets.", ["target", "outcome"])
@@ -142,6 +148,11 @@ class Metrics:
         for kind, count in (("input", tokens.prompt), ("output", tokens.completion), ("reasoning", tokens.reasoning)):
             if count is not None:
                 self._tokens(_OPERATION, name, requested, served, kind).observe(count)
+
+    def held_back(self, holders: Iterable[tuple[str, str]], seconds: float) -> None:
+        """A stream's delivery waited for these steps."""
+        for pack, step in holders:
+            self._holdback(pack, step).observe(seconds)
 
     def cost(self, *, target: str, model: str, source: str, ticks: int) -> None:
         """What a call cost, in ticks of 1e-10 USD."""

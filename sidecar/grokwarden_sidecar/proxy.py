@@ -16,7 +16,8 @@ from grokwarden.exchange.chat import parse_chat
 from grokwarden.exchange.model import Exchange, Opaque, Path
 from grokwarden.vocabulary import BlockStyle
 from grokwarden_sidecar import responses
-from grokwarden_sidecar.answering import Answer, Answerer
+from grokwarden_sidecar.accounting import Answer, make_identity
+from grokwarden_sidecar.answering import Answerer
 from grokwarden_sidecar.bundle_store import Snapshot
 from grokwarden_sidecar.call_log import CallLog
 from grokwarden_sidecar.connection import BodyTooLarge, ClientConnection
@@ -60,7 +61,7 @@ class Dispatcher:
 
     async def dispatch(self, call: CallLog, outbound: OutboundCall) -> Sent | Refused:
         """A provider's good answer, or what the client is told instead."""
-        router = _snapshot_of(call).router
+        router = call.governing.router
         if router is None:
             message = "No policy pack says where calls go: none has a routing."
             return Refused(
@@ -111,7 +112,7 @@ class ChatProxy:
             await self._refuse(call, client, exchange)
             return
         call.stream, call.model_requested = exchange.stream, exchange.model
-        engine = _snapshot_of(call).engine
+        engine = call.engine
         verdict = engine.judge_request(exchange)
         call.decisions += verdict.decisions
         if verdict.block is not None:
@@ -122,7 +123,7 @@ class ChatProxy:
             return
         for opaque in verdict.unscanned:
             self._metrics.unscanned(call.endpoint, opaque.reason)
-        if exchange.model is None and not _every_target_names_a_model(_snapshot_of(call)):
+        if exchange.model is None and not _every_target_names_a_model(call.governing):
             await self._refuse(call, client, _malformed("`model` is required.", param="model"))
             return
         client.watch()
@@ -156,9 +157,7 @@ class ChatProxy:
         if block.response.style is BlockStyle.ERROR:
             await self._answer(call, client, responses.block_error(block, call.decision_id))
             return
-        who = responses.AnswerIdentity(
-            id=f"chatcmpl-{call.decision_id}", created=int(self._now()), model=exchange.model or ""
-        )
+        who = make_identity(call, exchange, self._now)
         choices = range(exchange.n)
         if not exchange.stream:
             reply = responses.block_answer(block, call.decision_id, who, choices=choices, usage=None)
@@ -205,11 +204,6 @@ class ModelsProxy:
             self._metrics.refused(sent.reason)
         call.status = sent.reply.status
         await client.send_whole(sent.reply.status, sent.reply.headers, sent.reply.body, request_id=call.request_id)
-
-
-def _snapshot_of(call: CallLog) -> Snapshot:
-    assert call.snapshot is not None  # noqa: S101 - calls without one are answered before they get here
-    return call.snapshot
 
 
 def _every_target_names_a_model(snapshot: Snapshot) -> bool:

@@ -62,6 +62,11 @@ class StreamRelay:
         return b"".join([step(event) for event in events])
 
     @property
+    def is_holding(self) -> bool:
+        """Something that came waits for a verdict."""
+        return bool(self._held)
+
+    @property
     def is_over(self) -> bool:
         """Nothing more is wanted from the provider, whose connection is to be closed."""
         return self.state in {StreamState.CUT, StreamState.FAILED}

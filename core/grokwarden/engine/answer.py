@@ -26,6 +26,7 @@ class AnswerGuard:
     Attributes:
         holds_all: A step waits for the whole answer, so nothing may be delivered before ``finish``.
         holds_tool_calls: Tool calls may be delivered only once their choice has finished.
+        holders: Pack and step of those that a delivery waits for.
         block: What stops the answer, as soon as it is known.
     """
 
@@ -38,8 +39,11 @@ class AnswerGuard:
             phase: [(number, step) for number, step in enumerate(steps) if phase in step.answer_phases]
             for phase in (Phase.RESPONSE, Phase.TOOL_ARGUMENTS)
         }
-        self.holds_all = any(step.enforces and step.part.on_stream is OnStream.BUFFER for step in steps)
-        self.holds_tool_calls = any(step.enforces for _, step in self._steps[Phase.TOOL_ARGUMENTS])
+        buffering = [step for step in steps if step.enforces and step.part.on_stream is OnStream.BUFFER]
+        calling = [step for _, step in self._steps[Phase.TOOL_ARGUMENTS] if step.enforces]
+        self.holds_all = bool(buffering)
+        self.holds_tool_calls = bool(calling)
+        self.holders = tuple((step.pack.name, step.part.name) for step in buffering or calling)
         self.block: Block | None = None
 
     def feed(self, pieces: Sequence[Piece]) -> Block | None:
