@@ -1,0 +1,93 @@
+"""A streamed answer, chunk by chunk: ``streaming`` says what the client gets, this module reads, sends and accounts."""
+
+from collections.abc import Callable
+from typing import Final
+
+from grokwarden.exchange.sse import EventSplitter, EventTooLongError
+from grokwarden_sidecar import responses
+from grokwarden_sidecar.accounting import Accountant, Passage
+from grokwarden_sidecar.metrics import Metrics
+from grokwarden_sidecar.streaming import StreamRelay
+from grokwarden_sidecar.upstream import UpstreamError, UpstreamTimeout
+
+_TOO_LONG: Final = "The provider sent an event without end; the stream was stopped."
+
+
+async def relay_stream(passage: Passage, accountant: Accountant, metrics: Metrics, clock_ns: Callable[[], int]) -> None:
+    """The client has the stream to its end, or to where a policy or a failure ended it."""
+    await _Relaying(passage, accountant, metrics, clock_ns).run()
+
+
+class _Relaying:
+    def __init__(self, passage: Passage, accountant: Accountant, metrics: Metrics, clock_ns: Callable[[], int]) -> None:
+        self._passage = passage
+        self._accountant = accountant
+        self._metrics = metrics
+        self._clock_ns = clock_ns
+        self._held_since: int | None = None
+        self._relay = StreamRelay(
+            passage.guard,
+            decision_id=passage.call.decision_id,
+            choices=passage.exchange.n,
+            who=passage.identity,
+        )
+
+    async def run(self) -> None:
+        call, client, reply = self._passage.call, self._passage.client, self._passage.answer.reply
+        call.status = reply.status
+        await client.start(call.status, self._passage.headers, request_id=call.request_id)
+        tail = await self._pass_chunks()
+        if self._relay.is_over:
+            reply.abort()
+        if tail:
+            await client.send_piece(tail)
+        self._accountant.account(call, self._passage.answer, self._relay.model, self._relay.usage)
+        call.error_type = "content_filter" if self._relay.block else self._relay.error_code or ""
+        await client.finish()
+
+    async def _pass_chunks(self) -> bytes:
+        """Every chunk has been passed on; what the client gets in the end."""
+        call, client, reply, relay = self._passage.call, self._passage.client, self._passage.answer.reply, self._relay
+        splitter = EventSplitter()
+        waiting_since = self._clock_ns()
+        try:
+            async for chunk in reply.chunks():
+                arrived = self._clock_ns()
+                call.upstream_ns += arrived - waiting_since
+                if call.first_chunk_ns is None:
+                    call.first_chunk_ns = arrived
+                out = self._take(splitter.feed(chunk))
+                waiting_since = self._clock_ns()
+                if out:
+                    await client.send_piece(out)
+                if relay.is_over:
+                    return b""
+        except UpstreamError as error:
+            message = responses.upstream_failed_message(error)
+            code = "upstream_timeout" if isinstance(error, UpstreamTimeout) else "stream_interrupted"
+            return relay.end(error=message, code=code)
+        except EventTooLongError:
+            return relay.end(error=_TOO_LONG, code="upstream_invalid_response")
+        return relay.end()
+
+    def _take(self, events: list[bytes]) -> bytes:
+        """What the client gets for these events."""
+        relay, call = self._relay, self._passage.call
+        was_unnamed = relay.model is None
+        out = relay.feed(events)
+        if was_unnamed and relay.model is not None:
+            call.model_served = relay.model
+            if (finding := self._accountant.reject_substitute(call, self._passage.answer)) is not None:
+                out = relay.fail(finding, code="model_substituted")
+        if self._passage.guard is not None and relay.is_holding is not (self._held_since is not None):
+            self._measure_hold(self._passage.guard.holders)
+        return out
+
+    def _measure_hold(self, holders: tuple[tuple[str, str], ...]) -> None:
+        """Delivery has begun to wait, or waits no more."""
+        now = self._clock_ns()
+        if self._held_since is None:
+            self._held_since = now
+        else:
+            self._metrics.held_back(holders, (now - self._held_since) / 1e9)
+            self._held_since = None
