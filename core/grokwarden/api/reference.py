@@ -10,9 +10,7 @@ from grokwarden.api.metadata import API_VERSION, GROUP
 Schema = dict[str, Any]
 
 _BOUNDS: Final = (
-    ("minLength", "at least {} characters"),
     ("maxLength", "at most {} characters"),
-    ("minItems", "at least {} entries"),
     ("maxItems", "at most {} entries"),
     ("maxProperties", "at most {} entries"),
     ("minimum", "at least {}"),
@@ -98,7 +96,8 @@ def _default(schema: Schema) -> str:
 
 
 def _bounds(schema: Schema) -> str:
-    entries = [phrase.format(_cell(str(schema[key]))) for key, phrase in _BOUNDS if key in schema]
+    entries = ["not empty"] if 1 in (schema.get("minLength"), schema.get("minItems")) else []
+    entries += [phrase.format(_cell(str(schema[key]))) for key, phrase in _BOUNDS if key in schema]
     if schema["type"] == "array":
         entries += [f"each {entry}" for entry in [_bounds(schema["items"])] if entry and "enum" not in schema["items"]]
     return "; ".join(entries)

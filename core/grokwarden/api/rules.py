@@ -2,6 +2,8 @@
 
 The API server evaluates ``cel``; for files, ``breaches`` finds the same on the document itself, so that a mistake in
 one field hides no mistake in another. What one field alone decides is no rule: it belongs to that field's type.
+
+A rule asks ``has`` also of a field with a default: the server judges ``default: {}`` before it fills in the inside.
 """
 
 import re
@@ -25,7 +27,6 @@ class Reason(StrEnum):
     INVALID = "FieldValueInvalid"
     FORBIDDEN = "FieldValueForbidden"
     REQUIRED = "FieldValueRequired"
-    DUPLICATE = "FieldValueDuplicate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,18 +75,18 @@ def only_for(block: str, *, discriminator: str, value: str, default: str | None 
         block,
         f"may only be given with {discriminator} {value}",
         Reason.FORBIDDEN,
-        cel=f"!has(self.{block}) || self.{discriminator} == '{value}'",
+        cel=f"!has(self.{block}) || (has(self.{discriminator}) && self.{discriminator} == '{value}')",
         holds=lambda raw: raw.get(block) is None or (raw.get(discriminator) or default or value) == value,
     )
 
 
 def required_for(block: str, *, discriminator: str, value: str) -> Rule:
-    """A member that its discriminator's value can't do without."""
+    """A member that its discriminator's value can't do without; ``value`` is not the discriminator's default."""
     return rule(
         block,
         f"is required with {discriminator} {value}",
         Reason.REQUIRED,
-        cel=f"self.{discriminator} != '{value}' || has(self.{block})",
+        cel=f"!has(self.{discriminator}) || self.{discriminator} != '{value}' || has(self.{block})",
         holds=lambda raw: raw.get(discriminator) != value or raw.get(block) is not None,
     )
 
@@ -108,7 +109,7 @@ def unique_names(items: str) -> Rule:
     return Rule(
         field=items,
         message="names must be unique",
-        reason=Reason.DUPLICATE,
+        reason=Reason.INVALID,  # with FieldValueDuplicate the server leaves the message out
         cel=f"!has(self.{items}) || self.{items}.all(a, self.{items}.exists_one(b, b.name == a.name))",
         breaches=breaches,
     )
