@@ -178,6 +178,12 @@ class FakeGrok:
         """Send exactly these bytes to every request for which nothing is queued."""
         self._fallback = pieces
 
+    def clear(self) -> None:
+        """Forget the requests and the answers that nobody asked for."""
+        self.requests.clear()
+        self._answers.clear()
+        self.abandoned = 0
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
