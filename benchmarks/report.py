@@ -1,0 +1,187 @@
+"""Figures for people and for programs: ratios pair by pair within a round, medians, and whether the aims are met."""
+
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from measuring import Plan, Results, Sample
+from patterns import PATTERNS
+from proxies import CHAIN, PASS_THROUGH, REQUEST_STEPS, ROUTING, Cores
+
+BEGIN: Final = "<!-- measured: begin -->"
+END: Final = "<!-- measured: end -->"
+_LIBRARIES: Final = ("uvicorn", "uvloop", "httptools", "aiohttp", "google-re2", "msgspec", "jiter")
+_COLUMNS: Final = (
+    "proxy",
+    "CPU µs per call",
+    "× pass-through",
+    "CPU µs per chunk",
+    "× pass-through",
+    "calls/s",
+    "MB at start",
+    "MB after load",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """What we want a figure to be at most."""
+
+    what: str
+    value: float
+    limit: float
+    unit: str
+
+    @property
+    def is_met(self) -> bool:
+        return self.value <= self.limit
+
+
+def ratios(samples: dict[str, Sample], name: str, figure: str) -> list[float]:
+    """A proxy's figure over the yardstick's of the same round."""
+    pairs = zip(getattr(samples[name], figure), getattr(samples[PASS_THROUGH], figure), strict=True)
+    return [ours / yardstick for ours, yardstick in pairs]
+
+
+def aims(results: Results) -> list[Aim]:
+    """Every aim, met or not."""
+    samples = results.samples
+
+    def ratio(name: str, figure: str) -> float:
+        return median(ratios(samples, name, figure))
+
+    most_mb = max(sample.loaded_mb for name, sample in samples.items() if name != PASS_THROUGH)
+    patterns = f"{PATTERNS} patterns of one's own"
+    return [
+        Aim(what=f"a call, {ROUTING}", value=ratio(ROUTING, "call_us"), limit=1.3, unit="× pass-through"),
+        Aim(what=f"a call, {CHAIN}", value=ratio(CHAIN, "call_us"), limit=2.0, unit="× pass-through"),
+        Aim(what=f"a chunk, {REQUEST_STEPS}", value=ratio(REQUEST_STEPS, "chunk_us"), limit=1.3, unit="× pass-through"),
+        Aim(what="resident memory after load", value=most_mb, limit=64.0, unit="MB"),
+        Aim(what=patterns, value=results.patterns.added_us, limit=10.0, unit="µs per call"),
+    ]
+
+
+def machine(cores: Cores) -> dict[str, str]:
+    """What the figures depend on."""
+    return {
+        "processor": _processor(),
+        "cores": f"proxies on {_listed(cores.proxy)}, provider and load on {_listed(cores.others)}",
+        "system": f"{platform.system()} {platform.release()}",
+        "Python": platform.python_version(),
+        "libraries": ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
+        "commit": _commit(),
+    }
+
+
+def as_data(results: Results, plan: Plan, facts: dict[str, str]) -> dict[str, Any]:
+    """Everything measured, for programs."""
+    return {
+        "machine": facts,
+        "plan": asdict(plan),
+        "samples": {name: asdict(sample) for name, sample in results.samples.items()},
+        "patterns": {**asdict(results.patterns), "added_us": results.patterns.added_us},
+        "aims": [{**asdict(aim), "is_met": aim.is_met} for aim in aims(results)],
+        "took_seconds": results.took_seconds,
+    }
+
+
+def as_text(results: Results, plan: Plan, facts: dict[str, str]) -> str:
+    """Everything measured, for a terminal."""
+    rows = [_COLUMNS, *_rows(results.samples)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += ["", *_remarks(results, plan), ""]
+    lines += [f"{'met   ' if aim.is_met else 'MISSED'}  {_worded(aim)}" for aim in aims(results)]
+    lines += ["", *(f"{name}: {value}" for name, value in facts.items())]
+    return "\n".join(lines) + "\n"
+
+
+def as_markdown(results: Results, plan: Plan, facts: dict[str, str]) -> str:
+    """Everything measured, for the docs."""
+    lines = [_row(_COLUMNS), _row(["---", *["--:"] * (len(_COLUMNS) - 1)])]
+    lines += [_row(row) for row in _rows(results.samples)]
+    lines += ["", " ".join(_remarks(results, plan)), "", _row(["aim", "measured", ""]), _row(["---", "--:", "---"])]
+    lines += [
+        _row([f"{aim.what} ≤ {aim.limit:g} {aim.unit}", f"{aim.value:.2f}", "met" if aim.is_met else "**missed**"])
+        for aim in aims(results)
+    ]
+    lines += ["", *(f"- {name}: {value}" for name, value in facts.items())]
+    return "\n".join(lines) + "\n"
+
+
+def write_into(page: Path, markdown: str) -> None:
+    """The page holds these figures in the place that its marks give.
+
+    Raises:
+        ValueError: The page has no such place.
+    """
+    text = page.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{page} has no place for figures; expected a line {BEGIN} and a line {END}")
+    page.write_text(f"{before}{BEGIN}\n\n{markdown}\n{END}{after}", encoding="utf-8")
+
+
+def _rows(samples: dict[str, Sample]) -> list[list[str]]:
+    return [
+        [
+            name,
+            _spread(sample.call_us, 0),
+            _spread(ratios(samples, name, "call_us"), 2),
+            _spread(sample.chunk_us, 1),
+            _spread(ratios(samples, name, "chunk_us"), 2),
+            f"{median(sample.calls_per_second):,.0f}",
+            f"{sample.start_mb:.0f}",
+            f"{sample.loaded_mb:.0f}",
+        ]
+        for name, sample in samples.items()
+    ]
+
+
+def _remarks(results: Results, plan: Plan) -> list[str]:
+    clumped = min(median(sample.reads_per_chunk) for sample in results.samples.values())
+    before, after = results.patterns.without_us, results.patterns.with_us
+    rounds = f"{plan.rounds} rounds of {plan.seconds:g} s; {plan.connections} connections, {plan.streams} streams"
+    return [
+        f"Median (lowest to highest) of {rounds}.",
+        f"Of 100 chunks at least {100 * clumped:.0f} came in a read of their own.",
+        f"prompt-injection on 2 KB: {before:.1f} µs, with {PATTERNS} patterns of one's own {after:.1f} µs.",
+    ]
+
+
+def _worded(aim: Aim) -> str:
+    return f"{aim.what}: {aim.value:.2f} {aim.unit}, at most {aim.limit:g}"
+
+
+def _spread(values: Sequence[float], digits: int) -> str:
+    low, middle, high = min(values), median(values), max(values)
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _listed(cores: frozenset[int]) -> str:
+    return " ".join(map(str, sorted(cores)))
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
