@@ -110,7 +110,8 @@ class _Reader:
             self._message(index, message)
 
     def _message(self, index: int, message: dict[str, Any]) -> None:
-        role = _ROLES.get(message.get("role", ""))
+        name = message.get("role")
+        role = _ROLES.get(name) if type(name) is str else None
         if role is None:
             known = ", ".join(_ROLES)
             raise MalformedCall(f"`messages[{index}].role` must be one of {known}.", param=f"messages[{index}].role")
