@@ -1,16 +1,11 @@
 """The benchmark, run once in small: a benchmark that nobody runs measures a program that no longer exists."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
-
-pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the benchmark needs Linux")
 
 
 def test_a_quick_run_measures_every_proxy():
