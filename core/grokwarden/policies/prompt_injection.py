@@ -1,8 +1,8 @@
 """prompt-injection: texts that try to take the model over, found by rules in what users and tools write.
 
-Only texts from outside are read: what the application itself wrote, such as its system message, its tools' definitions
-and the answers it kept, is never scanned. Rules alone catch what is phrased like an attack: docs/policies says what they
-miss.
+Only texts from outside are read: what the application itself wrote, such as its system message, its tools'
+definitions and the answers it kept, is never scanned. Rules alone catch what is phrased like an attack:
+docs/policies says what they miss.
 """
 
 from collections.abc import Iterable, Mapping

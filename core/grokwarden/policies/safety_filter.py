@@ -1,7 +1,8 @@
 """safety-filter: requests for help with crimes and answers that give it; adult and offensive content only if asked for.
 
-A request is known by how it asks, an answer by how it instructs, so each has rules of its own. A question about a crime,
-how to be safe from it, or a story is no request for help with it. Rules alone miss what is paraphrased: see docs/policies.
+A request is known by how it asks, an answer by how it instructs, so each has rules of its own. A question about a
+crime, how to be safe from it, or a story is no request for help with it. Rules alone miss what is paraphrased: see
+docs/policies.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -5,7 +5,8 @@ from typing import Final
 
 import re2
 
-_MEMORY_BYTES: Final = 32 << 20
+_MEMORY_BYTES: Final = 16 << 20
+_MEMORY_BYTES_PER_CHARACTER: Final = 128
 _PATTERN_MEMORY_BYTES: Final = 1 << 20
 
 
@@ -21,7 +22,8 @@ def _options(*, on_bytes: bool, memory_bytes: int) -> re2.Options:
 
 
 def _compiled(patterns: Sequence[str], *, on_bytes: bool) -> re2.Set:
-    compiled = re2.Set.SearchSet(_options(on_bytes=on_bytes, memory_bytes=_MEMORY_BYTES))
+    memory_bytes = _MEMORY_BYTES + _MEMORY_BYTES_PER_CHARACTER * sum(map(len, patterns))
+    compiled = re2.Set.SearchSet(_options(on_bytes=on_bytes, memory_bytes=memory_bytes))
     for pattern in patterns:
         compiled.Add(pattern)
     compiled.Compile()

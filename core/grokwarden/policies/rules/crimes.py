@@ -23,44 +23,44 @@ class Crime(msgspec.Struct, frozen=True, gc=False):
 
 _SOMEONE: Final = alternatives(
     r"""someone somebody (?:a|another|other|an_innocent|innocent)_(?:person|people|human|man|woman|child|kid|girl|
-    boy|individual|baby|stranger) people persons humans children kids women him her them others (?:my|your|his|her|
-    their)_(?:\w+_)?(?:wife|husband|boss|neighbou?r|girlfriend|boyfriend|ex|parents?|mother|father|brother|sister|
-    partner|spouse|friend|teacher|coworker|child|kids?|family|roommate|enem(?:y|ies)) a_(?:politician|celebrity|cop|
-    police_officer|prostitute|minor|victim|classmate) the_president civilians victims innocent_people"""
+    boy|individual|baby|stranger) people persons humans women him her (?:my|your|his|her|their)_(?:\w+_)?(?:wife|
+    husband|boss|neighbou?r|girlfriend|boyfriend|ex|parents?|mother|father|brother|sister|partner|spouse|friend|
+    teacher|coworker|child|kids?|family|roommate|enem(?:y|ies)) a_(?:politician|celebrity|cop|police_officer|
+    prostitute|minor|victim|classmate) the_president civilians victims innocent_people"""
 )
 _ACCOUNT: Final = alternatives(
     r"""(?:\w+_)?accounts? (?:\w+_)?computers? (?:\w+_)?networks? (?:\w+_)?databases? (?:\w+_)?systems?
     (?:\w+_)?servers? (?:\w+_)?websites? (?:\w+_)?phones? (?:\w+_)?wi-?fi (?:\w+_)?emails? (?:\w+_)?bank government
     (?:\w+_)?devices? (?:\w+_)?cameras?"""
 )
-_DRUGS: Final = alternatives(
-    r"""(?:crystal_)?meth(?:amphetamine)?s? cocaine crack heroin lsd mdma ecstasy fentanyl ghb dmt narcotics
-    amphetamines? opioids (?:illegal_|illicit_|hard_|street_|party_|date_rape_)?drugs controlled_substances"""
+_NAMED_DRUGS: Final = alternatives(
+    """(?:crystal_)?meth(?:amphetamine)?s? cocaine crack heroin lsd mdma ecstasy fentanyl ghb dmt narcotics
+    amphetamines? opioids (?:illegal|illicit|hard|street|party|date_rape)_drugs controlled_substances"""
 )
 
 CRIMES: Final = (
     Crime(
         "weapons",
         pattern(r"""
-            (?:mak(?:e|ing)|build(?:ing)?|construct(?:ing)?|assembl(?:e|ing)|creat(?:e|ing)|manufactur(?:e|ing)
-            |3d.?print(?:ing)?|plant(?:ing)?|detonat(?:e|ing)|produc(?:e|ing)|obtain(?:ing)?|acquir(?:e|ing)
-            |buy(?:ing)?|sell(?:ing)?|smuggl(?:e|ing)|set(?:ting)? off|us(?:e|ing))(?: a| an| the| my| your| own| some
-            | home-?made| improvised| powerful| simple| illegal| untraceable| undetectable| functional| 3d| printed
-            | small| deadly){0,5} (?:(?:pipe|nail|car|fertilizer|letter|suitcase|dirty|nuclear|atomic|chlorine|petrol
-            |gas|time)?[ -]?bombs?|explosives?(?: devices?)?|ieds?|grenades?|molotov(?: cocktails?)?|napalm|thermite
-            |(?:nuclear|chemical|biological|lethal|deadly|illegal|military|automatic)[ \w-]* weapons?|bio-?weapons?
-            |nerve agents?|nerve gas|poison gas|mustard gas|sarin|ricin|anthrax|ghost guns?|silencers?|suppressors?
-            |untraceable (?:guns?|firearms?)|weapons|guns?|firearms?)
+            (?:(?:mak|build|construct|assembl|creat|manufactur|3d.?print|plant|detonat|produc|obtain|acquir|buy|sell
+            |smuggl|set off|us)(?:e|ing|ting off)?(?: a| an| the| my| your| own| some| home-?made| improvised
+            | powerful| simple| illegal| untraceable| undetectable| functional| 3d| printed| small
+            | deadly){0,5} (?:(?:pipe|nail|car|fertilizer|letter|suitcase|dirty|nuclear|atomic|chlorine|petrol|gas
+            |time)?[ -]?bombs?|explosives?(?: devices?)?|ieds?|grenades?|molotov(?: cocktails?)?|napalm|thermite
+            |(?:nuclear|chemical|biological|lethal|deadly|illegal|military-grade|automatic|untraceable|unregistered
+            |stolen)(?: \w+)? (?:weapons?|guns?|firearms?)|bio-?weapons?|nerve agents?|nerve gas|poison gas
+            |mustard gas|sarin|ricin|anthrax|ghost guns?|gun silencers?)|(?:mak(?:e|ing)|manufactur(?:e|ing)
+            |3d.?print(?:ing)?|smuggl(?:e|ing)|traffic(?:king)?)(?: a| an| my| own| some| home-?made| improvised
+            | plastic){0,3} (?:guns?|firearms?|weapons))
         """),
         2,
     ),
     Crime(
         "drugs",
         pattern(rf"""
-            (?:(?:mak(?:e|ing)|cook(?:ing)?|synthesi[sz](?:e|ing)|manufactur(?:e|ing)|produc(?:e|ing)|extract(?:ing)?
-            |sell(?:ing)?|smuggl(?:e|ing)|traffic(?:king)?|distribut(?:e|ing)|deal(?:ing)?|buy(?:ing)?
-            |transport(?:ing)?|import(?:ing)?|ship(?:ping)?|hid(?:e|ing)|obtain(?:ing)?|conceal(?:ing)?
-            |get(?:ting)?)~3{_DRUGS}|meth lab|drug (?:lab|trafficking|ring|dealing))
+            (?:(?:mak|cook|synthesi[sz]|manufactur|produc|extract|sell|smuggl|traffick?|distribut|deal|buy|transport
+            |import|ship|hid|obtain|conceal|get)(?:e|ing|ping|ting)?~3{_NAMED_DRUGS}|(?:cook|sell|smuggl|traffick?
+            |deal)(?:e|ing)?~2drugs|meth lab|drug (?:lab|trafficking|ring|dealing))
         """),
     ),
     Crime(
@@ -75,11 +75,11 @@ CRIMES: Final = (
             |denial.of.service|cyber ?attacks?|sql injection|man.in.the.middle|ransomware|phishing|brute.force)
             |crack(?:ing)?~2(?:passwords?|wi-?fi|encryption)|exploit(?:ing)?~4(?:vulnerabilit(?:y|ies)|weaknesses)
             |bypass(?:ing)?~2(?:security (?:systems?|cameras)|alarms?|password protection|drm)|infect(?:s
-            |ing)?~4(?:malware|virus|ransomware|computers|devices)|phishing|spoof(?:ing)?~2(?:email\w*|caller
-            |domains?)|access(?:ing)?~1(?:someone else's|other people's)~1(?:online |private )?(?:accounts?|emails?
-            |messages?|data)|intercept(?:ing)?~3(?:communications?|traffic|messages|calls)|us(?:e|ing)~2(?:botnets?
-            |malware|ransomware|keyloggers?|spyware|rootkits?|trojans?)|spread(?:ing)?~2(?:malware|ransomware|viruses
-            |a virus|spyware)|distribut(?:e|ing)~2(?:malware|ransomware))
+            |ing)?~4(?:malware|virus|ransomware|computers|devices)|spoof(?:ing)?~2(?:email\w*|caller|domains?)
+            |access(?:ing)?~1(?:someone else's|other people's)~1(?:online |private )?(?:accounts?|emails?|messages?
+            |data)|intercept(?:ing)?~3(?:communications?|traffic|messages|calls)|us(?:e|ing)~2(?:botnets?|malware
+            |ransomware|keyloggers?|spyware|rootkits?|trojans?)|spread(?:ing)?~2(?:malware|ransomware|viruses|a virus
+            |spyware)|distribut(?:e|ing)~2(?:malware|ransomware))
         """),
     ),
     Crime(
@@ -96,21 +96,20 @@ CRIMES: Final = (
             |embezzl(?:e|ing)|insider (?:trading|information)|(?:ponzi|pyramid)(?: or pyramid)? schemes?
             |(?:scam(?:ming)?|defraud(?:ing)?|swindl(?:e|ing)|con(?:ning)?|trick(?:ing)?|deceiv(?:e|ing))~1(?:people
             |someone|others|investors|customers|consumers|victims|the elderly|elderly|users|individuals|employers
-            |job seekers|money)|blackmail(?:ing)?|extort(?:ing)?|brib(?:e|ing)|front business|fraudulent investment
-            |buy(?:ing)?~1stolen|(?:insurance|credit card|bank|wire|welfare|mortgage|healthcare|investment|advance.fee
-            |real estate|securities|tax|check) (?:fraud|scams?)|(?:fake|romance|employment|investment|lottery|online
+            |job seekers|money)|blackmail(?:ing)?|extort(?:ing)?|brib(?:e|ing)|phishing|buy(?:ing)?~1stolen
+            |(?:insurance|credit card|bank|wire|welfare|mortgage|healthcare|investment|advance.fee|real estate
+            |securities|tax|check) (?:fraud|scams?)|(?:fake|romance|employment|investment|lottery|online
             |charity) (?:scams?|schemes?)|steal(?:ing)?~2(?:someone's )?identit(?:y|ies)|shell (?:companies
             |corporations)~5(?:hide|launder|evade|conceal)|manipulat(?:e|ing)~2(?:stock (?:market|prices?)|stocks
-            |financial (?:statements|records|markets)|markets?|elections?)|price.fixing|pump.and.dump
-            |cook(?:ing)? the books)
+            |financial (?:statements|markets)|markets?|elections?)|price.fixing|pump.and.dump|cook(?:ing)? the books)
         """),
         6,
     ),
     Crime(
         "violence",
         pattern(rf"""
-            (?:(?:kill|murder|assassinat|poison|strangl|stab|tortur|kidnap|abduct|rap|assault|suffocat|drown|shoot
-            |drug|lynch|mutilat|abus|molest|harass|stalk|cyberstalk|bully|cyberbully|intimidat|threaten)(?:e|ing
+            (?:(?:kill|murder|assassinat|poison|strangl|stab|tortur|kidnap|abduct|rap|assault|suffocat|drown|drug
+            |lynch|mutilat|abus|molest|harass|stalk|cyberstalk|bully|cyberbully|intimidat|threaten)(?:e|ing
             |p?ing)?~1{_SOMEONE}|(?:hurt|harm|attack|beat up|injure|choke|maim|physically harm) {_SOMEONE}|hir(?:e
             |ing)~2(?:hitman|hit man|assassin|contract killer)|(?:commit|plan|carry out|execut|organi[sz]|stag|launch
             |perform|conduct)(?:e|ing)?~3(?:murder|terror(?:ist)? attacks?|terrorism|mass shooting|school shooting
@@ -118,7 +117,7 @@ CRIMES: Final = (
             |(?:recruit|join|fund|financ|support)(?:e|ing)?~4(?:terrorists?|terrorist (?:groups?|organi[sz]ations?)
             |isis|extremist groups?|terrorism|violent extremis\w+)|assassinat(?:e|ing)|(?:mak|creat|produc)(?:e
             |ing)~2poisons?|poison(?:ing)?~2(?:water supply|food|drinks?)|incit(?:e|ing)~2(?:violence|hatred|riots?
-            |a riot)|lynch mob)
+            |a riot)|(?:abduct|kidnap|tortur|molest|poison|hurt|beat|starv)(?:e|ing)?~1(?:children|kids|babies))
         """),
     ),
     Crime(
@@ -126,12 +125,12 @@ CRIMES: Final = (
         pattern(r"""
             (?:shoplift(?:ing)?|pick ?pocket(?:ing)?|pick pockets|(?:rob|robbing|burglari[sz](?:e|ing))(?: a| an| the
             | someone| people)?~1(?:banks?|stores?|houses?|homes?|someone|people|shop|atm|jewelry store|train|person
-            |gas station)|steal(?:ing)?(?: a| an| the| from| my| your| someone'?s?| something| money| other
-            | people'?s?){1,3}(?: cars?| bikes?| money| store| work| bank| neighbou?r| parents| shop| mail| packages?
-            | art| jewelry| merchandise| wallet| land)?|hot-?wir(?:e|ing)~2(?:car|vehicle)
-            |break(?:ing)? into~2(?:house|home|car|building|apartment|safe|store|museum|office)
-            |pick(?:ing)?~1locks?~3(?:break|enter|house|illegally)|vandali[sz](?:e|ing)|loot(?:ing)?|carjack(?:ing)?
-            |set(?:ting)? fire to|burn(?:ing)? down~2(?:house|building|home|school)|commit(?:ting)? arson|sabotag(?:e
+            |gas station)|steal(?:ing)? (?:something|from|money|other people'?s?)|steal(?:ing)?(?: a| an| the| my
+            | your| someone'?s?){1,3} (?:cars?|bikes?|money|store|work|bank|parents|shop|mail|packages?|art|jewelry
+            |merchandise|wallet|phone)|hot-?wir(?:e|ing)~2(?:car|vehicle)|break(?:ing)? into~2(?:house|home|car
+            |building|apartment|safe|store|museum|office)|pick(?:ing)?~1locks?~3(?:break|enter|house|illegally)
+            |vandali[sz](?:e|ing)|carjack(?:ing)?|set(?:ting)? fire to~2(?:house|building|car|school|home|forest
+            |store)|burn(?:ing)? down~2(?:house|building|home|school)|commit(?:ting)? arson|sabotag(?:e
             |ing)~3(?:equipment|power|factory|vehicle|plane|train|work|brakes|infrastructure))
         """),
         3,
@@ -140,20 +139,21 @@ CRIMES: Final = (
         "trafficking",
         pattern(r"""
             (?:(?:human|sex|organ|child|labou?r)[ -]trafficking|\w+ trafficking (?:network|ring|operation)
-            |traffic(?:king)?~2(?:humans?|people|women|children|victims?|organs?|persons?|migrants?|girls|individuals)
-            |smuggl(?:e|ing)~4(?:people|migrants|humans?|immigrants|aliens|goods|weapons|guns|contraband|ivory|animals
-            |across)|forc(?:e|ed|ing)~3(?:prostitution|labou?r|sex work|into sex)|(?:illegally )?(?:poach(?:ing)?
-            |hunt(?:ing)? endangered)~2(?:animals|elephants|rhinos?|species|wildlife)?|illegal wildlife
-            |sell(?:ing)?~2(?:organs?|kidney|endangered|ivory|stolen))
+            |traffick?(?:ing)?~1(?:humans?|people|women|children|victims?|organs?|persons?|migrants?|girls
+            |individuals)|smuggl(?:e|ing)~4(?:people|migrants|humans?|immigrants|aliens|goods|weapons|guns|contraband
+            |ivory|animals|across)|forc(?:e|ed|ing)~3(?:prostitution|labou?r|sex work|into sex)|(?:poach(?:ing)?
+            |hunt(?:ing)?)~1(?:elephants?|rhinos?|endangered|protected)|illegal wildlife|sell(?:ing)?~2(?:organs?
+            |kidney|endangered|ivory|stolen))
         """),
     ),
     Crime(
         "child-abuse",
         pattern(r"""
-            (?:(?:child|children|minors?|underage|kids?|teen(?:age)?|preteen)~2(?:porn(?:ography)?|sexual\w*|nudes?
-            |nudity|erotic\w*|explicit)|csam|child labou?r|sexual exploitation|(?:groom|lur|seduc|molest|entic|exploit
-            |abus)(?:e|ing)?~2(?:child(?:ren)?|minors?|kids?|underage\w*|teen\w*|preteens?)|(?:sexual\w*|explicit
-            |erotic|pornographic)~5(?:minors?|child(?:ren)?|underage|preteens?))
+            (?:(?:child|children|minors?|underage|kids?|teen(?:age)?|preteen)~2(?:porn(?:ography)?|nudes?|nudity
+            |erotic\w*|sexually explicit|sexual (?:content|images|acts|photos|stories))|csam|child labou?r
+            |sexual exploitation|(?:groom|lur|seduc|molest|entic|exploit|abus)(?:e|ing)?~2(?:child(?:ren)?|minors?
+            |kids?|underage\w*|teen\w*|preteens?)|(?:sexually explicit|sexualized|erotic|pornographic)~5(?:minors?
+            |child(?:ren)?|underage|preteens?))
         """),
         6,
     ),

@@ -11,7 +11,7 @@ DISCLOSURE_RULES: Final = (
         "reveal-system-prompt",
         STRONG,
         pattern(rf"""
-            \b(?:{SHOW}~3(?:your|the|its|any|my|this)|{EXPLAIN}~3your)~2{HIDDEN}.?{PROMPT}\b
+            \b(?:{SHOW}~3(?:your|the|its|any|my|this)|{EXPLAIN}~3your)~1{HIDDEN}.?{PROMPT}\b
             |\b{SHOW} (?:me )?system (?:prompt|message|instructions)\b|\b(?:{SHOW}|{EXPLAIN})~3(?:instructions
             |prompt|guidelines|rules|text|directives|context)(?: that)? you (?:were|are|have been|had) (?:given
             |following|told|initiali[sz]ed|configured|using|started)\b

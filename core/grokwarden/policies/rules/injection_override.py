@@ -7,7 +7,7 @@ from grokwarden.policies.rules.injection_words import DROP, EARLIER, LIMITS, MED
 from grokwarden.policies.rules.wording import pattern
 
 OVERRIDE_RULES: Final = (
-    Rule("ignore-instructions", STRONG, pattern(rf"\b{DROP}~3{EARLIER}~2{ORDERS}\b")),
+    Rule("ignore-instructions", STRONG, pattern(rf"\b{DROP}(?: any of| all of| each of)?~2{EARLIER}~2{ORDERS}\b")),
     Rule("ignore-limits", STRONG, pattern(rf"\b{DROP}~2your~2{LIMITS}\b")),
     Rule(
         "ignore-everything-before",

@@ -25,7 +25,7 @@ PERSONA_RULES: Final = (
         STRONG,
         pattern(rf"""
             \b(?:you(?: are|'re|r| will be| were| can be| become| must be)|be|act|respond|answer|operate|function
-            |behave)~3{FREE}\b
+            |behave)~2{FREE}\b
         """),
     ),
     Rule(

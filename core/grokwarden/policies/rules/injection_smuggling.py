@@ -45,8 +45,8 @@ SMUGGLING_RULES: Final = (
             \b(?:important|special|urgent|secret|hidden) (?:message|instructions?|note|notice
             |information)s? (?:from me|to you|(?:to|for) (?:the |any |all )?(?:ai|assistant|model|llm|language model
             |agent|bot)s?)\b|\b(?:ai|llm|assistant|model|agent|bot)s? (?:that is |who is )?(?:reading|processing
-            |summari[sz]ing|parsing) this\b|\b(?:attention|note|instructions?|message|notice) (?:to|for) (?:any |all 
-            |the )?(?:ai|llm|language model|ai assistant|ai agent|chatbot)s?\b\s?[:,-]
+            |summari[sz]ing|parsing) this\b|\b(?:attention|note|instructions?|message|notice) (?:to|for)
+             (?:(?:any|all|the) )?(?:ai|llm|language model|ai assistant|ai agent|chatbot)s?\b\s?[:,-]
         """),
     ),
     Rule(

@@ -22,9 +22,10 @@ _HOW: Final = pattern(r"""
     |virus) (?:that|to|which|for))
 """)
 _HERE: Final = pattern(r"""
-    (?:here(?:'s| is| are)|sure|certainly|of course|below (?:is|are)|follow(?:ing)? (?:these|the|is|are)|steps? (?:to
-    |for)|guide (?:to|on|for)|instructions (?:to|on|for)|recipe for|how to|you(?:'ll| will)? (?:need|can)
-    |to successfully)
+    (?:here(?:'s| is| are)(?: a| an| the| some| my| your| step-by-step| detailed| simple| basic| complete| few
+    | several| \w+ing| \d+){0,5} (?:how|steps?|guide|instructions?|recipe|plan|ways?|methods?|tutorial|script|tips
+    |procedure|outline|draft|example|techniques?)|follow these(?: \w+)? steps|(?:^|\n)[#*\s]*(?:(?:step-by-step
+    |complete|detailed|simple) )?(?:guide|instructions|tutorial|recipe|how) (?:to|for|on))
 """)
 
 _UNCAUGHT: Final = pattern(r"""
@@ -32,14 +33,14 @@ _UNCAUGHT: Final = pattern(r"""
 """)
 _EVASION: Final = pattern(r"""
     (?:get(?:ting)? away with (?:it|murder|a crime|crimes)|evad(?:e|ing) (?:law enforcement|the police|police
-    |the authorities)|(?:dispos(?:e|ing) of|hid(?:e|ing)|get(?:ting)? rid of) (?:a|the) (?:dead )?body|(?:destroy
-    |hid)(?:e|ing)? (?:the |incriminating )?evidence|cover(?:ing)? up (?:a|the|my) (?:crime|murder)|without (?:their
-    |his|her) (?:knowledge|consent|knowing)|illegally|unlawfully|illicitly)
+    |the authorities)|(?:dispos(?:e|ing) of|hid(?:e|ing)|get(?:ting)? rid of) (?:a (?:dead )?|the dead )body
+    |(?:destroy|hid)(?:e|ing)? (?:the |incriminating )?evidence|cover(?:ing)? up (?:a|the|my) (?:crime|murder)
+    |without (?:their|his|her) (?:knowledge|consent|knowing)|illegally|unlawfully|illicitly)
 """)
 
 _MAKE: Final = alternatives(
-    """write create creating develop design build make generate compose draft produce give_me give provide outline devise code
-    program describe"""
+    """write create creating develop design build make generate compose draft produce give_me give provide outline
+    devise code program describe"""
 )
 
 _OTHER_REQUESTS: Final = (
