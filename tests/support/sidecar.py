@@ -23,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from audit_logs import records_of
 from eventually import eventually
+from resource_texts import pack_text, target_text
 
 COMMAND: Final = Path(sys.executable).with_name("grokwarden")
 CLIENT_KEY: Final = "client-key-that-goes-nowhere"
@@ -102,6 +103,14 @@ class Sidecar:
             state=lambda: wanted,
         )
 
+    async def next_record(self, after: int, **fields: Any) -> dict[str, Any]:
+        """The first audit record with these fields behind the first ``after`` ones: for calls without an answer."""
+        return await eventually(
+            lambda: next((record for record in self.records[after:] if fields.items() <= record.items()), None),
+            timeout_seconds=5,
+            state=lambda: self.records[after:],
+        )
+
     async def metrics(self) -> Metrics:
         return Metrics((await self.admin("/metrics")).text)
 
@@ -142,6 +151,25 @@ class Sidecar:
         code = await asyncio.wait_for(self.process.wait(), _STOP_SECONDS)
         assert code == 0, f"exit code {code}; log: {self.log_text}"
         assert not self.events("call_failed"), self.log_text
+
+
+def configuration(base_url: str, *, chain: str = "", spec: str = "", target: str = "") -> tuple[str, str]:
+    """The pack ``shop/gateway`` and its target ``shop/xai-grok`` at ``base_url``, whose circuit stays closed.
+
+    Args:
+        base_url: Of the provider.
+        chain: The steps, as flow mappings.
+        spec: Further fields of the pack, as ``field: value, …``; a ``routing`` here replaces the usual one.
+        target: Further fields of the target.
+    """
+    routing = "" if "routing:" in spec else "routing: {targets: [{name: xai-grok}]}, "
+    steps = f"chain: [{chain}], " if chain else ""
+    fixed = f"provider: xai, baseURL: '{base_url}', secretKeyRef: {{env: XAI_API_KEY}}"
+    breaker = "" if "circuitBreaker:" in target else ", circuitBreaker: {failures: 10000}"
+    return (
+        pack_text(f"{{{steps}{routing}{spec}}}", namespace="shop"),
+        target_text(f"{{{fixed}{breaker}, {target}}}", namespace="shop"),
+    )
 
 
 def config_text(*texts: str) -> str:
