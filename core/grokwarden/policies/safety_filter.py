@@ -66,7 +66,7 @@ class SafetyFilterStep:
 
         self._requests = detector(REQUEST_RULES, REQUEST_EXCUSES)
         self._answers = detector(ANSWER_RULES)
-        self._either = detector((*REQUEST_RULES, *ANSWER_RULES))
+        self._either = detector(dict.fromkeys((*REQUEST_RULES, *ANSWER_RULES)))
 
     def judge(self, call: Exchange) -> Iterable[Finding]:  # noqa: ARG002 - the protocol's
         return ()
