@@ -121,6 +121,13 @@ class DataPlane:
             message = f"{method} is not allowed on {path}; use {allow}."
             headers = [(b"allow", allow.encode())]
             return "method_not_allowed", responses.refusal(405, message, code="method_not_allowed", headers=headers)
+        if client.header(b"origin") is not None:
+            message = "Calls from web pages are refused: any page could spend the key. Call from an application."
+            return "browser_origin", responses.refusal(403, message, code="browser_origin")
+        return self._unavailable(call) or _denied(call)
+
+    def _unavailable(self, call: CallLog) -> tuple[str, Reply] | None:
+        """Why no call at all is answered now."""
         if call.snapshot is None:
             message = "No policy is in force yet, so no call is answered. Ask again shortly."
             reply = responses.refusal(503, message, code="policy_unavailable", type="server_error")
@@ -129,15 +136,20 @@ class DataPlane:
             message = "The audit log can't be written at the moment, so no call is answered. Ask again shortly."
             reply = responses.refusal(503, message, code="audit_unavailable", type="server_error")
             return "audit_unavailable", reply
-        pack = call.snapshot.engine.pack_denying(Endpoint(call.endpoint))
-        if pack is not None:
-            message = f"Endpoint {call.endpoint} ({method} {path}) is not allowed by policy pack {pack}."
-            return "endpoint_denied", responses.refusal(403, message, code="endpoint_not_allowed")
         return None
 
     async def _answer(self, call: CallLog, client: ClientConnection, reply: Reply) -> None:
         call.status = reply.status
         await client.send_whole(reply.status, reply.headers, reply.body, request_id=call.request_id)
+
+
+def _denied(call: CallLog) -> tuple[str, Reply] | None:
+    """The pack that leaves this endpoint out."""
+    pack = call.engine.pack_denying(Endpoint(call.endpoint))
+    if pack is None:
+        return None
+    message = f"Endpoint {call.endpoint} is not allowed by policy pack {pack}."
+    return "endpoint_denied", responses.refusal(403, message, code="endpoint_not_allowed")
 
 
 def _place_of(error: Exception) -> str:
