@@ -10,11 +10,15 @@ from mkdocs.structure.pages import Page
 
 PAGES: Final = (
     "index.md",
-    "architecture.md",
-    "security.md",
+    "tutorial.md",
+    "packs.md",
     "policies/",
+    "clients.md",
     "routing.md",
     "audit.md",
+    "metrics.md",
+    "security.md",
+    "architecture.md",
     "simulator.md",
     "performance.md",
     "development.md",
