@@ -30,6 +30,7 @@ from grokwarden_sidecar.proxy import ChatProxy, Dispatcher, ModelsProxy
 from grokwarden_sidecar.routing import TargetStates
 from grokwarden_sidecar.servers import HttpServer, address_of, listen
 from grokwarden_sidecar.settings import Address, RunSettings, SettingsError
+from grokwarden_sidecar.upstream import ConnectFailed
 from grokwarden_sidecar.upstream_aiohttp import AiohttpUpstream
 
 log = structlog.stdlib.get_logger(__name__)
@@ -60,7 +61,12 @@ def run(settings: RunSettings, *, on_serving: Callable[[Serving], None]) -> None
         StartRefused: The configuration can't be used.
         SettingsError: An address or the audit directory can't be used.
     """
-    uvloop.run(_run(settings, on_serving))
+    try:
+        uvloop.run(_run(settings, on_serving))
+    except ExceptionGroup as group:  # the task group wraps whatever ends it
+        if len(group.exceptions) == 1 and isinstance(group.exceptions[0], StartRefused):
+            raise group.exceptions[0] from None
+        raise
 
 
 async def _run(settings: RunSettings, on_serving: Callable[[Serving], None]) -> None:
@@ -181,7 +187,11 @@ class _Sidecar:
         if isinstance(update, Rejection):
             self.store.reject(update.problems)
             return
-        await self._upstream.prepare(update.bundle.targets)
+        try:
+            await self._upstream.prepare(update.bundle.targets)
+        except ConnectFailed as error:  # a caBundle without certificates
+            self.store.reject([str(error)])
+            return
         await self.store.apply(update.bundle)
 
     def stop(self) -> None:
