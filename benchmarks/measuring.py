@@ -45,8 +45,8 @@ class Sample:
     chunk_us: list[float] = field(default_factory=list)
     calls_per_second: list[float] = field(default_factory=list)
     reads_per_chunk: list[float] = field(default_factory=list)
-    start_mb: float = 0.0
-    loaded_mb: float = 0.0
+    start_mib: float = 0.0
+    loaded_mib: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ def measure(plan: Plan, cores: Cores, *, tell: Callable[[str], None]) -> Results
         proxies(upstream.port, cores) as running,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        samples = {name: Sample(start_mb=proxy.resident_mb) for name, proxy in running.items()}
+        samples = {name: Sample(start_mib=proxy.resident_mib) for name, proxy in running.items()}
         tell(f"{len(running)} proxies run; warming up")
         runner.run(_warm_up(running))
         for number in range(plan.rounds):
@@ -79,7 +79,7 @@ def measure(plan: Plan, cores: Cores, *, tell: Callable[[str], None]) -> Results
             for name in _rotated(list(running), number):
                 runner.run(_measure(running[name], samples[name], plan))
         for name, proxy in running.items():
-            samples[name].loaded_mb = proxy.resident_mb
+            samples[name].loaded_mib = proxy.resident_mib
     return Results(samples=samples, patterns=patterns, took_seconds=time.monotonic() - started)
 
 

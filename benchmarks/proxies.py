@@ -85,11 +85,11 @@ class Running:
         return time.clock_gettime((~self.process.pid << 3) | _CPU_CLOCK)
 
     @property
-    def resident_mb(self) -> float:
-        """Resident memory now, in MB of 10^6 bytes."""
+    def resident_mib(self) -> float:
+        """Resident memory now, in MiB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii", errors="replace")
         line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) * 1024 / 1e6
+        return int(line.split()[1]) / 1024
 
 
 @contextlib.contextmanager

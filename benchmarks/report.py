@@ -23,8 +23,8 @@ _COLUMNS: Final = (
     "CPU µs per chunk",
     "× pass-through",
     "calls/s",
-    "MB at start",
-    "MB after load",
+    "MiB at start",
+    "MiB after load",
 )
 
 
@@ -55,13 +55,13 @@ def aims(results: Results) -> list[Aim]:
     def ratio(name: str, figure: str) -> float:
         return median(ratios(samples, name, figure))
 
-    most_mb = max(sample.loaded_mb for name, sample in samples.items() if name != PASS_THROUGH)
+    most_mib = max(sample.loaded_mib for name, sample in samples.items() if name != PASS_THROUGH)
     patterns = f"{PATTERNS} patterns of one's own"
     return [
         Aim(what=f"a call, {ROUTING}", value=ratio(ROUTING, "call_us"), limit=1.3, unit="× pass-through"),
         Aim(what=f"a call, {CHAIN}", value=ratio(CHAIN, "call_us"), limit=2.0, unit="× pass-through"),
         Aim(what=f"a chunk, {REQUEST_STEPS}", value=ratio(REQUEST_STEPS, "chunk_us"), limit=1.3, unit="× pass-through"),
-        Aim(what="resident memory after load", value=most_mb, limit=64.0, unit="MB"),
+        Aim(what="resident memory after load", value=most_mib, limit=64.0, unit="MiB"),
         Aim(what=patterns, value=results.patterns.added_us, limit=10.0, unit="µs per call"),
     ]
 
@@ -137,8 +137,8 @@ def _rows(samples: dict[str, Sample]) -> list[list[str]]:
             _spread(sample.chunk_us, 1),
             _spread(ratios(samples, name, "chunk_us"), 2),
             f"{median(sample.calls_per_second):,.0f}",
-            f"{sample.start_mb:.0f}",
-            f"{sample.loaded_mb:.0f}",
+            f"{sample.start_mib:.0f}",
+            f"{sample.loaded_mib:.0f}",
         ]
         for name, sample in samples.items()
     ]

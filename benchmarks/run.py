@@ -11,7 +11,7 @@ from measuring import Plan, measure
 from proxies import Cores
 from report import as_data, as_markdown, as_text, machine, write_into
 
-_DEFAULT: Final = Plan(rounds=7, seconds=2.0, connections=32, streams=100, pattern_calls=4_000)
+_DEFAULT: Final = Plan(rounds=6, seconds=2.0, connections=32, streams=100, pattern_calls=4_000)
 _QUICK: Final = Plan(rounds=1, seconds=0.2, connections=4, streams=4, pattern_calls=50)
 
 
