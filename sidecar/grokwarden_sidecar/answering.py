@@ -80,7 +80,7 @@ class Answerer:
         if view.error or passage.exchange.stream:
             said = responses.read_provider_error(data)
             message = said.message if said else _UNREADABLE
-            await self._give_up(passage, (said and said.code) or "upstream_invalid_response", message)
+            await self._give_up(passage, "upstream_error" if said else "upstream_invalid_response", message, said)
             return
         self._accountant.account(call, answer, view.model, view.usage)
         if (finding := self._accountant.reject_substitute(call, answer)) is not None:
@@ -112,8 +112,12 @@ class Answerer:
         finally:
             call.upstream_ns += self._clock_ns() - started
 
-    async def _give_up(self, passage: Passage, code: str, message: str) -> None:
-        passage.call.error_type = code
+    async def _give_up(
+        self, passage: Passage, reason: str, message: str, said: responses.ProviderError | None = None
+    ) -> None:
+        """Answer with an error; the code is the provider's own, if it gave one, but no label is made of that."""
+        passage.call.error_type = reason
+        code = (said and said.code) or reason
         await _send(passage.call, passage.client, responses.refusal(502, message, code=code, type="upstream_error"))
 
 
