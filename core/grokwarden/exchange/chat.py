@@ -11,6 +11,7 @@ from grokwarden.exchange.model import Exchange, Field, Opaque, Path, Role, Segme
 from grokwarden.vocabulary import Endpoint, Phase
 
 MAX_CHOICES: Final = 128
+MAX_MODEL_CHARACTERS: Final = 256  # records and warnings name it
 
 _ROLES: Final = {role.value: role for role in Role if role is not Role.DEFINITION}
 _SETTINGS: Final = frozenset(
@@ -62,8 +63,8 @@ def parse_chat(body: bytes) -> Exchange:
     doc = decode_strict(body)
     reader = _Reader()
     model = doc.get("model")
-    if model is not None and (type(model) is not str or not model):
-        raise MalformedCall("`model` must be a non-empty string.", param="model")
+    if model is not None and (type(model) is not str or not 1 <= len(model) <= MAX_MODEL_CHARACTERS):
+        raise MalformedCall(f"`model` must be a string of 1 to {MAX_MODEL_CHARACTERS} characters.", param="model")
     stream = doc.get("stream")
     if stream is not None and type(stream) is not bool:
         raise MalformedCall("`stream` must be true or false.", param="stream")
