@@ -48,7 +48,7 @@ async def test_the_lines_to_try_work_and_ctrl_c_ends_everything(tmp_path: Path):
         httpx.AsyncClient(trust_env=False) as http,
     ):
         answers = [await curl(http, command) for command in commands(printed)]
-        [pack] = tmp_path.glob("*/packs/*.yaml")
+        [pack] = found(tmp_path, "*/packs/*.yaml")
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(20):
             await process.communicate()
@@ -67,7 +67,7 @@ async def test_the_lines_to_try_work_and_ctrl_c_ends_everything(tmp_path: Path):
     assert f"\n{pack}\n" in printed
     assert process.returncode == 0
     assert (len(urls), open_after) == (3, [])
-    assert list(tmp_path.glob("*")) == []
+    assert found(tmp_path, "*") == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -85,6 +85,11 @@ async def test_no_child_outlives_the_demo(tmp_path: Path, number: signal.Signals
             return not any([await is_open(url) for url in urls])
 
         await eventually(all_closed, timeout_seconds=10)
+
+
+def found(folder: Path, pattern: str) -> list[Path]:
+    """What is there."""
+    return list(folder.glob(pattern))
 
 
 def commands(printed: str) -> list[list[str]]:

@@ -7,26 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from demo_runs import GROKWARDEN, environment, walk_steps
+from demo_runs import walk_steps
 from grokwarden_sidecar.demo.pack import shipped_pack
 from grokwarden_sidecar.demo.steps import WALK
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path, Path]:
-    """The whole walk, the directory that it was started in, and the one for temporary files."""
-    home, temporary = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("temporary")
-    (home / "json.py").write_text("raise SystemExit('a module of the working directory was imported')\n")
-    done = subprocess.run(
-        [GROKWARDEN, "demo"],
-        cwd=home,
-        env=environment(temporary) | {"HOME": str(home), "XDG_STATE_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done, home, temporary
 
 
 def test_everything_happens_as_expected(finished):
@@ -54,7 +37,7 @@ def test_the_output_is_plain_where_no_terminal_reads_it(finished):
     done, _, _ = finished
 
     assert "\x1b" not in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 120
+    assert max(map(len, done.stdout.splitlines())) <= 110
 
 
 def test_nothing_is_left_and_nothing_is_written_elsewhere(finished):

@@ -24,7 +24,7 @@ except DemoError as error:
 def environment(temporary: Path) -> dict[str, str]:
     """Everything temporary goes to ``temporary``; a proxy that is not there would break every call that used it."""
     nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"), "http://127.0.0.1:9")
-    return {**os.environ, **nowhere, "TMPDIR": str(temporary), "TERM": "dumb", "COLUMNS": "120"}
+    return {**os.environ, **nowhere, "TMPDIR": str(temporary), "TERM": "dumb", "COLUMNS": "110"}
 
 
 def walk_steps(pack: str, *titles: str, temporary: Path) -> subprocess.CompletedProcess[str]:

@@ -28,7 +28,7 @@ class Series:
 
     def __str__(self) -> str:
         labels = ", ".join(f'{name}="{value}"' for name, value in self.labels.items())
-        return f"{self.name}{{{labels}}}" if labels else self.name
+        return f"{self.name} {{{labels}}}" if labels else self.name
 
 
 class Admin:

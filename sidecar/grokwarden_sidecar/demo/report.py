@@ -46,7 +46,7 @@ class Report:
             table.add_row(mark, finding.subject, finding.expected, Text(finding.happened, style=style))
         self._console.print(f"\n{number}. {title}", style="bold")
         if says:
-            self._console.print(f"   > {says}", overflow="fold")
+            self.line(f"   > {says}")
         self._console.print(table)
 
     def _table(self) -> Table:
@@ -55,6 +55,6 @@ class Report:
         table.add_column(width=_MARK_WIDTH)
         table.add_column(width=_SUBJECT_WIDTH)
         left = self._width - _MARK_WIDTH - _SUBJECT_WIDTH - 3 * _PADDING
-        table.add_column(width=left * 11 // 20, overflow="fold")
-        table.add_column(width=left - left * 11 // 20, overflow="fold")
+        table.add_column(width=left // 2, overflow="fold")
+        table.add_column(width=left - left // 2, overflow="fold")
         return table
