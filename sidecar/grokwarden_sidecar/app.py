@@ -16,7 +16,7 @@ import structlog
 from grokwarden.vocabulary import Endpoint
 from grokwarden_sidecar import responses
 from grokwarden_sidecar.bundle_store import BundleStore
-from grokwarden_sidecar.call_log import CLIENT_LEFT, CallLedger, CallLog
+from grokwarden_sidecar.call_log import CLIENT_LEFT, CallLedger, CallLog, Refusal
 from grokwarden_sidecar.connection import ClientConnection
 from grokwarden_sidecar.metrics import Metrics
 from grokwarden_sidecar.responses import Reply
@@ -30,6 +30,7 @@ Handler = Callable[[CallLog, ClientConnection], Awaitable[None]]
 
 _CHAT: Final = b"/v1/chat/completions"
 _MODEL: Final = re.compile(rb"/v1/models(?:/[A-Za-z0-9][A-Za-z0-9._:-]{0,127})?")
+_ENDPOINT_DENIED: Final = "endpoint_denied"
 _SHOWN_PATH_CHARACTERS: Final = 100
 
 
@@ -99,6 +100,7 @@ class DataPlane:
         if refused is not None:
             reason, reply = refused
             call.error_type = reason
+            call.refusal = Refusal.PACK if reason == _ENDPOINT_DENIED else Refusal.PROXY
             self._metrics.refused(reason)
             await self._answer(call, client, reply)
             return
@@ -149,7 +151,7 @@ def _denied(call: CallLog) -> tuple[str, Reply] | None:
     if pack is None:
         return None
     message = f"Endpoint {call.endpoint} is not allowed by policy pack {pack}."
-    return "endpoint_denied", responses.refusal(403, message, code="endpoint_not_allowed")
+    return _ENDPOINT_DENIED, responses.refusal(403, message, code="endpoint_not_allowed")
 
 
 def _place_of(error: Exception) -> str:

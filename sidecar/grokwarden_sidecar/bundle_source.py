@@ -108,6 +108,7 @@ class FileSource:
     async def _compile(self) -> CompileReply:
         child = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # nothing is imported from the working directory
             "-m",
             CHILD_MODULE,
             stdin=asyncio.subprocess.PIPE,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Final
 
 from grokwarden.audit.record import AuditRecord, StepRecord, Tokens
@@ -15,6 +16,13 @@ from grokwarden_sidecar.metrics import Metrics
 
 CLIENT_LEFT: Final = 499
 """The status recorded for a call whose client did not wait for the answer."""
+
+
+class Refusal(Enum):
+    """Whose word it is that a call goes no further, where no step decided it."""
+
+    PACK = "pack"  # `endpoints` or `onUnscannable`
+    PROXY = "proxy"  # it can't be understood, or nothing can be answered now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,7 @@ class CallLog:
     Attributes:
         upstream_ns: Time spent waiting for a provider, or for the client to take what it was sent.
         error_type: For the duration's metric; empty for a call that went well.
+        refusal: Who refused the call without a step's decision, if somebody did.
     """
 
     decision_id: str
@@ -51,6 +60,7 @@ class CallLog:
     cost_source: str = ""
     status: int = 0
     error_type: str = ""
+    refusal: Refusal | None = None
     upstream_ns: int = 0
     first_chunk_ns: int | None = None
 
@@ -108,8 +118,9 @@ class CallLedger:
             self._metrics.decided(call.decisions)
         if call.endpoint == "ChatCompletions":
             self._measure(call, duration_ns / 1e9, overhead_ns / 1e9)
-        acted = decided_action(call.decisions)
-        if call.snapshot is None or call.snapshot.records_all or acted is not Action.ALLOW:
+        acted = Action.BLOCK if call.refusal else decided_action(call.decisions)
+        by_policy = acted is not Action.ALLOW and call.refusal is not Refusal.PROXY
+        if call.snapshot is None or call.snapshot.records_all or by_policy:
             self._append(self._record(call, acted, duration_ns, overhead_ns))
 
     def _measure(self, call: CallLog, seconds: float, overhead_seconds: float) -> None:
@@ -160,7 +171,7 @@ class CallLedger:
             model_served=call.model_served,
             provider=target.provider.value if target else None,
             target=target.name if target else None,
-            action=enforced_action(call.decisions).value,
+            action=(Action.BLOCK if call.refusal else enforced_action(call.decisions)).value,
             would_action=acted.value,
             steps=[_step_record(decision) for decision in call.decisions],
             tokens=call.tokens,

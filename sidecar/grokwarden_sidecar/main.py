@@ -79,10 +79,10 @@ async def _run(settings: RunSettings, on_serving: Callable[[Serving], None]) -> 
     try:
         async with AiohttpUpstream() as upstream, asyncio.TaskGroup() as tasks:
             sidecar = _Sidecar(settings, audit, upstream, tasks)
-            await sidecar.start()
             data = HttpServer(sidecar.data_plane, data_socket, drain_seconds=settings.drain_seconds)
             admin = HttpServer(sidecar.admin_plane, admin_socket, drain_seconds=1)
             _on_signals(sidecar, data)
+            await sidecar.start()
             serving_admin = tasks.create_task(admin.serve_forever())
             serving = Serving(listen=address_of(data_socket), admin=address_of(admin_socket))
             log.info("serving", listen=str(serving.listen), admin=str(serving.admin), source=sidecar.source.description)

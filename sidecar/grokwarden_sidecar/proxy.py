@@ -20,7 +20,7 @@ from grokwarden_sidecar import responses
 from grokwarden_sidecar.accounting import Answer, make_identity
 from grokwarden_sidecar.answering import Answerer
 from grokwarden_sidecar.bundle_store import Snapshot
-from grokwarden_sidecar.call_log import CallLog
+from grokwarden_sidecar.call_log import CallLog, Refusal
 from grokwarden_sidecar.connection import BodyTooLarge, ClientConnection
 from grokwarden_sidecar.headers import client_headers, provider_headers
 from grokwarden_sidecar.keys import KeyRing
@@ -40,10 +40,16 @@ _Out = TypeVar("_Out")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A call that goes no further; ``reason`` is the label of ``requests_refused_total``."""
+    """A call that gets no answer of a provider.
+
+    Attributes:
+        reason: The label of ``requests_refused_total``; empty where the provider refused it.
+        by: Whose word it is; ``None`` where a provider failed or refused.
+    """
 
     reason: str
     reply: Reply
+    by: Refusal | None = None
 
 
 class Dispatcher:
@@ -152,7 +158,9 @@ class ChatProxy:
             return await _apart(len(body), parse_chat, body)
         except BodyTooLarge:
             message = f"The body is larger than {self._max_body_bytes} bytes, the most that this proxy checks."
-            return Refused(reason="body_too_large", reply=responses.refusal(413, message, code="body_too_large"))
+            return Refused(
+                reason="body_too_large", reply=responses.refusal(413, message, code="body_too_large"), by=Refusal.PROXY
+            )
         except MalformedCall as error:
             return _malformed(str(error), param=error.param)
 
@@ -172,6 +180,7 @@ class ChatProxy:
         await self._answer(call, client, reply)
 
     async def _refuse(self, call: CallLog, client: ClientConnection, refused: Refused) -> None:
+        call.refusal = refused.by
         if refused.reason:
             call.error_type = refused.reason
             self._metrics.refused(refused.reason)
@@ -236,17 +245,20 @@ def _outbound(client: ClientConnection, exchange: Exchange, verdict: Verdict) ->
 
 
 def _malformed(message: str, *, param: str | None) -> Refused:
-    return Refused(reason="malformed", reply=responses.refusal(400, message, code="invalid_request", param=param))
+    reply = responses.refusal(400, message, code="invalid_request", param=param)
+    return Refused(reason="malformed", reply=reply, by=Refusal.PROXY)
 
 
 def _unsupported(reason: str, message: str) -> Refused:
-    return Refused(reason=reason, reply=responses.refusal(415, message, code="unsupported_media_type"))
+    reply = responses.refusal(415, message, code="unsupported_media_type")
+    return Refused(reason=reason, reply=reply, by=Refusal.PROXY)
 
 
 def _unscannable(pack: str, opaque: Opaque) -> Refused:
     param = _param(opaque.path)
     message = f"Policy pack {pack} refuses what no policy can read (onUnscannable: Block): {opaque.reason} at {param}."
-    return Refused(reason="unscannable", reply=responses.refusal(400, message, code="unscannable_content", param=param))
+    reply = responses.refusal(400, message, code="unscannable_content", param=param)
+    return Refused(reason="unscannable", reply=reply, by=Refusal.PACK)
 
 
 def _param(path: Path) -> str:

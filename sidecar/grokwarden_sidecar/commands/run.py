@@ -26,7 +26,7 @@ from grokwarden_sidecar.settings import (
 def run(
     config: Annotated[
         list[str],
-        typer.Option("--config", "-c", metavar="PATH", help="Packs and targets: a file or a directory; may be repeated."),
+        typer.Option("--config", "-c", metavar="PATH", help="Packs and targets: a file or a directory; repeatable."),
     ],
     more: Annotated[list[str] | None, typer.Argument(metavar="[PATH]…", help="More of the same.")] = None,
     *,
