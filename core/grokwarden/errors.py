@@ -53,5 +53,6 @@ class BundleChecksumError(BundleError):
 
     def __init__(self, source: str, *, expected: str, actual: str) -> None:
         super().__init__(
-            f"bundle from {source}: checksum is {actual[:19]}, manifest says {expected[:19]}; keeping the previous bundle"
+            f"bundle from {source}: checksum is {actual[:19]}, manifest says {expected[:19]}; "
+            "keeping the previous bundle"
         )

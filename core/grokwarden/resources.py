@@ -20,4 +20,4 @@ class Document:
 
     content: dict[str, Any]
     file: str | None = None
-    line_of: Callable[[FieldPath], int | None] = lambda path: None
+    line_of: Callable[[FieldPath], int | None] = lambda _: None

@@ -111,16 +111,16 @@ class DataPlane:
         self, call: CallLog, client: ClientConnection, handler: Handler | None, methods: tuple[str, ...]
     ) -> tuple[str, Reply] | None:
         """Why this request goes nowhere, and what its client is told."""
-        method, path = client.method, _shown(client.path)
+        method = client.method
         if handler is None:
             message = (
-                f"Unknown endpoint: {method} {path}. This proxy governs POST /v1/chat/completions, GET /v1/models and "
-                "GET /v1/models/{id}; every other route is refused."
+                f"Unknown endpoint: {method} {_shown(client.path)}. This proxy governs POST /v1/chat/completions, "
+                "GET /v1/models and GET /v1/models/{id}; every other route is refused."
             )
             return "unknown_endpoint", responses.refusal(404, message, code="unknown_endpoint")
         if method not in methods:
             allow = ", ".join(methods)
-            message = f"{method} is not allowed on {path}; use {allow}."
+            message = f"{method} is not allowed on {_shown(client.path)}; use {allow}."
             headers = [(b"allow", allow.encode())]
             return "method_not_allowed", responses.refusal(405, message, code="method_not_allowed", headers=headers)
         if client.header(b"origin") is not None:

@@ -97,6 +97,7 @@ class CallLedger:
         self._now = now
         self._new_id = new_id
         self._label_of = label
+        self._second, self._second_text = -1.0, ""
 
     def open(self, endpoint: str, snapshot: Snapshot | None) -> CallLog:
         """A call has arrived."""
@@ -154,10 +155,18 @@ class CallLedger:
             return self._identity.namespace
         return snapshot.bundle.packs[0].name.partition("/")[0] if snapshot and snapshot.bundle.packs else ""
 
+    def _time_text(self) -> str:
+        """Now, in RFC 3339; what is the same for a second is made once for it."""
+        second, fraction = divmod(self._now(), 1.0)
+        if second != self._second:
+            self._second = second
+            self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._second_text}.{int(fraction * 1e6):06d}Z"
+
     def _record(self, call: CallLog, acted: Action, duration_ns: int, overhead_ns: int) -> AuditRecord:
         target = call.target
         return AuditRecord(
-            time=datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            time=self._time_text(),
             decision_id=call.decision_id,
             request_id=call.request_id,
             namespace=self._namespace_of(call.snapshot),
@@ -171,8 +180,8 @@ class CallLedger:
             model_served=call.model_served,
             provider=target.provider.value if target else None,
             target=target.name if target else None,
-            action=(Action.BLOCK if call.refusal else enforced_action(call.decisions)).value,
-            would_action=acted.value,
+            action=Action.BLOCK if call.refusal else enforced_action(call.decisions),
+            would_action=acted,
             steps=[_step_record(decision) for decision in call.decisions],
             tokens=call.tokens,
             cost_usd_ticks=call.cost_ticks,
@@ -187,9 +196,9 @@ def _step_record(decision: Decision) -> StepRecord:
         pack=decision.pack,
         step=decision.step,
         policy=decision.policy,
-        phase=decision.phase.value,
-        mode=decision.mode.value,
-        action=decision.action.value,
+        phase=decision.phase,
+        mode=decision.mode,
+        action=decision.action,
         rule=decision.rule,
         score=decision.score,
         scanned=decision.scanned,

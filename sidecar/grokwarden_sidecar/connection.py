@@ -104,6 +104,7 @@ class ClientConnection:
         """The call has ended: nobody watches any more."""
         if self._watch is not None:
             self._watch.cancel()
+            self._watch = None  # its cancellation holds our frames: a cycle that only the collector would end
 
     async def send_whole(self, status: int, headers: RawHeaders, body: bytes, *, request_id: str) -> None:
         """One answer in one piece."""

@@ -83,6 +83,7 @@ class Deadlines:
 
     def stop(self) -> None:
         """No deadline will pass any more."""
+        self._on_expiry = None  # it is a method of the reply, which has us: a cycle that only the collector would end
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

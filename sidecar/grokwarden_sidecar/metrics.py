@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -14,6 +14,7 @@ from grokwarden.exchange.model import OPAQUE_REASONS
 from grokwarden.vocabulary import Endpoint
 from grokwarden_sidecar.breaker import CircuitState
 from grokwarden_sidecar.outcome import Outcome
+from grokwarden_sidecar.series import CounterSeries, HistogramSeries
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -106,11 +107,15 @@ class Metrics:
         """All metrics in the text format."""
         return prometheus_client.generate_latest(self.registry)
 
-    def _histogram(self, name: str, text: str, labels: Iterable[str], buckets: Iterable[float]) -> _Children:
-        return _Children(Histogram(name, text, list(labels), buckets=tuple(buckets), registry=self.registry))
+    def _histogram(self, name: str, text: str, labels: Iterable[str], buckets: Iterable[float]) -> HistogramSeries:
+        series = HistogramSeries(name, text, labels, buckets)
+        self.registry.register(series)
+        return series
 
-    def _counter(self, name: str, text: str, labels: Iterable[str]) -> _Children:
-        return _Children(Counter(f"grokwarden_{name}", text, list(labels), registry=self.registry))
+    def _counter(self, name: str, text: str, labels: Iterable[str]) -> CounterSeries:
+        series = CounterSeries(f"grokwarden_{name}", text, labels)
+        self.registry.register(series)
+        return series
 
     def _gauge(self, name: str, text: str, labels: Iterable[str]) -> _Children:
         return _Children(Gauge(f"grokwarden_{name}", text, list(labels), registry=self.registry))
@@ -118,9 +123,9 @@ class Metrics:
     def decided(self, decisions: Iterable[Decision]) -> None:
         """The decisions of one call."""
         for d in decisions:
-            self._decisions(d.pack, d.step, d.policy, d.phase.value, d.mode.value, d.action.value).inc()
+            self._decisions(d.pack, d.step, d.policy, d.phase, d.mode, d.action).inc()
             if d.took_ns:
-                self._evaluation(d.policy, d.phase.value).observe(d.took_ns / 1e9)
+                self._evaluation(d.policy, d.phase).observe(d.took_ns / 1e9)
 
     def called(
         self,

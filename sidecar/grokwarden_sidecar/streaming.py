@@ -30,6 +30,9 @@ class StreamState(Enum):
     FAILED = "failed"
 
 
+_JUDGED: Final = (StreamState.OPEN, StreamState.DRAINING)
+
+
 class StreamRelay:
     """One stream.
 
@@ -69,7 +72,7 @@ class StreamRelay:
     @property
     def is_over(self) -> bool:
         """Nothing more is wanted from the provider, whose connection is to be closed."""
-        return self.state in {StreamState.CUT, StreamState.FAILED}
+        return self.state is StreamState.CUT or self.state is StreamState.FAILED
 
     def fail(self, message: str, *, code: str) -> bytes:
         """Stop the stream for a reason outside of it; what the client gets instead of what ``feed`` gave last."""
@@ -104,7 +107,7 @@ class StreamRelay:
         """What the client gets for one event, once the guard has seen it."""
         guard = self._guard
         data = event_data(event)
-        if guard is None or data is None or self.state not in {StreamState.OPEN, StreamState.DRAINING}:
+        if guard is None or data is None or self.state not in _JUDGED:
             return self._pass(event)
         if data.startswith(_DONE):
             return self._judge_done(guard, event)

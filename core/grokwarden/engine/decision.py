@@ -61,9 +61,13 @@ class Verdict(msgspec.Struct, kw_only=True):
 
 def enforced_action(decisions: Iterable[Decision]) -> Action:
     """The strongest action that acted."""
-    return max((d.action for d in decisions if d.mode is Mode.ENFORCE), key=lambda a: a.rank, default=Action.ALLOW)
+    return _strongest([d.action for d in decisions if d.action is not Action.ALLOW and d.mode is Mode.ENFORCE])
 
 
 def decided_action(decisions: Iterable[Decision]) -> Action:
     """The strongest action, Shadow included."""
-    return max((d.action for d in decisions), key=lambda a: a.rank, default=Action.ALLOW)
+    return _strongest([d.action for d in decisions if d.action is not Action.ALLOW])
+
+
+def _strongest(actions: list[Action]) -> Action:
+    return max(actions, key=lambda action: action.rank) if actions else Action.ALLOW

@@ -25,7 +25,7 @@ class AuditLoggerStep:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def judge(self, call: Exchange) -> Iterable[Finding]:
+    def judge(self, call: Exchange) -> Iterable[Finding]:  # noqa: ARG002 - the protocol's
         return ()
 
 

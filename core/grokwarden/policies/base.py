@@ -82,4 +82,4 @@ class Policy:
     actions: tuple[Action, ...]
     sees: Mapping[Phase, Need]
     build: Build
-    check: Callable[[Mapping[str, Any]], Iterable[SettingProblem]] = field(default=lambda settings: ())
+    check: Callable[[Mapping[str, Any]], Iterable[SettingProblem]] = field(default=lambda _: ())
