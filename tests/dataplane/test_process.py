@@ -142,13 +142,27 @@ async def start_badly(directory, start, names):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def bad_starts(tmp_path_factory):
-    """All of them at once, which takes half the time, beside a sidecar that has what two of them want."""
-    serving = tmp_path_factory.mktemp("serving")
-    async with running_sidecar(serving, *configuration(NOWHERE)) as sidecar:
-        names = {"TAKEN": sidecar.url.removeprefix("http://"), "BUSY": sidecar.audit_dir}
-        starts = (start_badly(tmp_path_factory.mktemp("bad"), start, names) for start in BAD_STARTS.values())
-        return dict(zip(BAD_STARTS, await asyncio.gather(*starts), strict=True))
+async def lonely_sidecar(tmp_path_factory):
+    """One whose provider is down."""
+    async with running_sidecar(tmp_path_factory.mktemp("lonely"), *configuration(NOWHERE)) as running:
+        yield running
+
+
+async def test_it_serves_though_the_provider_is_down(lonely_sidecar):
+    """A provider's bad hour must not keep a pod from starting; the call says whose fault it is."""
+    response = await lonely_sidecar.chat()
+
+    assert (await lonely_sidecar.admin("/readyz")).text == "ready\n"
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_connect_error")
+    assert "shop/xai-grok" in response.json()["error"]["message"]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def bad_starts(lonely_sidecar, tmp_path_factory):
+    """All of them at once, which takes half the time, beside a sidecar that has what some of them want."""
+    names = {"TAKEN": lonely_sidecar.url.removeprefix("http://"), "BUSY": lonely_sidecar.audit_dir}
+    starts = (start_badly(tmp_path_factory.mktemp("bad"), start, names) for start in BAD_STARTS.values())
+    return dict(zip(BAD_STARTS, await asyncio.gather(*starts), strict=True))
 
 
 @pytest.mark.parametrize("name", BAD_STARTS)

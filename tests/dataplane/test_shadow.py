@@ -92,31 +92,3 @@ async def test_shadow_decisions_are_counted_as_such(shadow, grok):
     blocked = labels | {"mode": "Shadow", "action": "Block"}
     assert after.value(name, **blocked) == before.value(name, **blocked) + 1
     assert after.value(name, mode="Enforce") == 0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def half_shadow(running_grok, tmp_path_factory):
-    chain = """
-        {name: safety, policy: safety-filter, mode: Shadow, safetyFilter: {patterns: [verboten]}},
-        {name: injection, policy: prompt-injection, promptInjection: {attackPatterns: [open sesame]}}
-    """
-    async with running_sidecar(
-        tmp_path_factory.mktemp("half-shadow"), *configuration(running_grok.base_url, chain=chain)
-    ) as running:
-        yield running
-
-
-async def test_one_step_in_shadow_leaves_the_others_in_force(half_shadow, grok):
-    """A new step is tried beside those that are trusted."""
-    grok.reply(json=answer("verboten"))
-
-    shadowed = await half_shadow.chat("verboten")
-    blocked = await half_shadow.chat("verboten, open sesame")
-
-    assert shadowed.status_code == 200
-    assert blocked.json()["error"]["policy"]["step"] == "injection"
-    record = await half_shadow.record_of(blocked)
-    assert [(step["step"], step["mode"], step["action"]) for step in record["steps"]] == [
-        ("safety", "Shadow", "Block"),
-        ("injection", "Enforce", "Block"),
-    ]

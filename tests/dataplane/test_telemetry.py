@@ -229,6 +229,13 @@ async def test_a_record_has_the_providers_figures(observed):
     ]
 
 
+async def test_a_step_in_shadow_leaves_the_others_in_force(observed):
+    """A new step is tried beside those that are trusted; only theirs is what acts."""
+    steps = [(step["step"], step["mode"], step["action"]) for step in observed.records["blocked"]["steps"]]
+
+    assert steps == [("injection", "Shadow", "Block"), ("safety", "Enforce", "Block")]
+
+
 async def test_every_call_has_one_record(observed):
     """Answered or refused, governed or unknown: the log is complete."""
     ids = [record["decision_id"] for record in observed.sidecar.records]
