@@ -1,8 +1,8 @@
 """The contract between the planes: what a sidecar needs to enforce, and nothing of Kubernetes.
 
-A bundle is a manifest of content-addressed parts. Parts hold everything resolved (defaults, durations in milliseconds),
-so that a reader needs msgspec and nothing else. Keys are never in a bundle: a target names where its key comes from, and
-rotating one changes no digest. This module refuses to know YAML, pydantic, pods and the network.
+A bundle is a manifest of content-addressed parts. Parts hold everything resolved (defaults, durations in
+milliseconds), so that a reader needs msgspec and nothing else. Keys are never in a bundle: a target names where its key
+comes from, and rotating one changes no digest. This module refuses to know YAML, pydantic, pods and the network.
 """
 
 import hashlib

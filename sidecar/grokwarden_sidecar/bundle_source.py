@@ -13,7 +13,6 @@ from typing import Final, Protocol
 
 import msgspec
 import structlog
-import watchfiles
 
 from grokwarden.bundle import Bundle
 from grokwarden.compilation import CHILD_MODULE, CompileReply, CompileRequest, decode_reply, encode_request
@@ -22,8 +21,8 @@ from grokwarden.errors import BundleError
 log = structlog.stdlib.get_logger(__name__)
 
 _CHILD_SECONDS: Final = 60.0
-_RECHECK_MS: Final = 2_000  # for file systems that tell nobody of a change
-_DEBOUNCE_MS: Final = 50
+_LOOK_SECONDS: Final = 0.1  # some file systems tell nobody of a change; a look costs some 60 µs
+_RETRY_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +51,10 @@ class BundleSource(Protocol):
 
 
 class FileSource:
-    """Files and directories, watched."""
+    """Files and directories, looked at ten times a second: a mounted ConfigMap's swap is a change like any other."""
 
     def __init__(self, request: CompileRequest) -> None:
         self._request = request
-        self._roots = sorted({_watched(Path(path)) for path in request.paths})
         self._warnings: tuple[str, ...] = ()
 
     @property
@@ -65,19 +63,18 @@ class FileSource:
 
     async def updates(self) -> AsyncIterator[Update | Rejection]:
         """The first outcome at once, then one for each change of the files' content."""
-        compiled: str | None = None
+        looks = _Looks(self._request.paths)
         failure = ""
-        async for _ in self._wake_ups():
-            stamp = await asyncio.to_thread(_stamp, self._request.paths)
-            if stamp == compiled:
-                continue
+        while True:
+            stamp = await looks.change()
             try:
                 outcome = self._outcome(await self._compile())
             except (OSError, TimeoutError, msgspec.DecodeError, BundleError) as error:
                 if failure != (failure := f"the compiler failed: {error or type(error).__name__}"):
                     yield Rejection(problems=[failure])
-                continue  # with the next wake-up it is tried again
-            compiled, failure = stamp, ""
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            looks.compiled, failure = stamp, ""
             yield outcome
 
     def _outcome(self, reply: CompileReply) -> Update | Rejection:
@@ -89,21 +86,6 @@ class FileSource:
         if bundle is None:
             return Rejection(problems=[remark.text for remark in reply.problems])
         return Update(bundle=bundle)
-
-    async def _wake_ups(self) -> AsyncIterator[None]:
-        """Once now, then whenever something may have changed."""
-        yield
-        roots = [root for root in self._roots if root.exists()]
-        async for _ in watchfiles.awatch(
-            *roots,
-            watch_filter=None,
-            debounce=_DEBOUNCE_MS * 4,
-            step=_DEBOUNCE_MS,
-            rust_timeout=_RECHECK_MS,
-            yield_on_timeout=True,
-            recursive=False,
-        ):
-            yield
 
     async def _compile(self) -> CompileReply:
         child = await asyncio.create_subprocess_exec(
@@ -126,9 +108,26 @@ class FileSource:
         return decode_reply(out)
 
 
-def _watched(path: Path) -> Path:
-    """The directory whose entries tell of a change, also when a mounted ConfigMap swaps its ``..data`` link."""
-    return path if path.is_dir() else path.parent
+class _Looks:
+    """Looks at the files until they have changed, and until whoever writes them has paused.
+
+    Attributes:
+        compiled: The state that needs no more compiling; ``None`` at first, so that the first look finds a change.
+    """
+
+    def __init__(self, paths: tuple[str, ...]) -> None:
+        self._paths = paths
+        self.compiled: str | None = None
+
+    async def change(self) -> str:
+        """The files' state, as soon as it is another one than ``compiled`` and the same in two looks."""
+        before = self.compiled
+        while True:
+            stamp = await asyncio.to_thread(_stamp, self._paths)
+            if stamp != self.compiled and (stamp == before or self.compiled is None):
+                return stamp
+            before = stamp
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _stamp(paths: tuple[str, ...]) -> str:

@@ -58,4 +58,3 @@ def configure_logs(*, level: LogLevel, form: LogFormat) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.value.upper())
     logging.getLogger("asyncio").setLevel(logging.WARNING)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from grokwarden.errors import GrokwardenError
+from grokwarden_sidecar.logs import LogFormat, LogLevel
 
 DEFAULT_LISTEN: Final = "127.0.0.1:41002"
 DEFAULT_ADMIN: Final = "127.0.0.1:41003"
@@ -72,3 +75,46 @@ class RunSettings:
     max_answer_bytes: int = MAX_ANSWER_BYTES
     drain_seconds: float = DRAIN_SECONDS
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+
+
+class LaunchOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What ``grokwarden run`` was told, as it tells the process that serves. Nothing in it is secret."""
+
+    config: tuple[str, ...]
+    listen: str
+    admin: str
+    audit_dir: str
+    namespace: str | None
+    root_namespace: str
+    pod_labels: dict[str, str] | None
+    max_body_bytes: int
+    drain_seconds: float
+    log_format: LogFormat
+    log_level: LogLevel
+
+    def encode(self) -> str:
+        """For a command line."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> "LaunchOptions":
+        """What ``encode`` gave."""
+        return msgspec.json.decode(text, type=cls)
+
+    def settings(self) -> RunSettings:
+        """The same, checked and complete.
+
+        Raises:
+            SettingsError: An address is none.
+        """
+        return RunSettings(
+            config=self.config,
+            listen=Address.parse(self.listen, flag="--listen"),
+            admin=Address.parse(self.admin, flag="--admin"),
+            audit_dir=Path(self.audit_dir),
+            namespace=self.namespace,
+            root_namespace=self.root_namespace,
+            pod_labels=self.pod_labels,
+            max_body_bytes=self.max_body_bytes,
+            drain_seconds=self.drain_seconds,
+        )

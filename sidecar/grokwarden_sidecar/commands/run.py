@@ -1,24 +1,21 @@
 """``grokwarden run``: the proxy on this machine, governed by packs from files."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from grokwarden.edge.commands.options import NamespaceOption, PodLabelsOption, parse_pod_labels
-from grokwarden.edge.output import Exit, fail, print_error
-from grokwarden_sidecar.logs import LogFormat, LogLevel, configure_logs
-from grokwarden_sidecar.main import Serving, StartRefused
-from grokwarden_sidecar.main import run as run_sidecar
+from grokwarden_sidecar.logs import LogFormat, LogLevel
 from grokwarden_sidecar.settings import (
     DEFAULT_ADMIN,
     DEFAULT_LISTEN,
     DRAIN_SECONDS,
     MAX_BODY_BYTES,
     ROOT_NAMESPACE,
-    Address,
-    RunSettings,
-    SettingsError,
+    LaunchOptions,
     default_audit_dir,
 )
 
@@ -57,29 +54,18 @@ def run(
 
     Applications use it as they use api.x.ai: set their base URL to http://HOST:PORT/v1 and give any key.
     """
-    configure_logs(level=log_level, form=log_format)
-    try:
-        settings = RunSettings(
-            config=(*config, *(more or ())),
-            listen=Address.parse(listen, flag="--listen"),
-            admin=Address.parse(admin, flag="--admin"),
-            audit_dir=audit_dir or default_audit_dir(),
-            namespace=namespace,
-            pod_labels=parse_pod_labels(pod_labels),
-            root_namespace=root_namespace,
-            max_body_bytes=max_body_bytes,
-            drain_seconds=drain_seconds,
-        )
-        run_sidecar(settings, on_serving=_announce)
-    except SettingsError as error:
-        fail(str(error))
-    except StartRefused as error:
-        for problem in error.problems:
-            print_error(problem)
-        fail("nothing was started: the configuration can't be used", code=Exit.FINDINGS)
-
-
-def _announce(serving: Serving) -> None:
-    typer.echo(
-        f"grokwarden: governing http://{serving.listen}/v1 (admin http://{serving.admin}; Ctrl-C drains and stops it)"
+    options = LaunchOptions(
+        config=(*config, *(more or ())),
+        listen=listen,
+        admin=admin,
+        audit_dir=str(audit_dir or default_audit_dir()),
+        namespace=namespace,
+        root_namespace=root_namespace,
+        pod_labels=parse_pod_labels(pod_labels),
+        max_body_bytes=max_body_bytes,
+        drain_seconds=drain_seconds,
+        log_format=log_format,
+        log_level=log_level,
     )
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "grokwarden_sidecar", options.encode()])  # noqa: S606

@@ -6,17 +6,27 @@ command is told to stop as by SIGTERM.
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+from typing import Final
 
-from grokwarden.edge.cli import main
+_COMMAND: Final = (sys.executable, "-P", "-c", "from grokwarden.edge.cli import main; main()")
 
 
-def _stop_with_parent() -> None:
+def main(arguments: list[str]) -> int:
+    """The command's exit code."""
+    command = subprocess.Popen([*_COMMAND, *arguments], stdin=subprocess.DEVNULL)  # noqa: S603 - our own interpreter
+    signal.signal(signal.SIGTERM, lambda *_: command.terminate())
+    threading.Thread(target=_stop_with_parent, args=(command,), daemon=True).start()
+    return command.wait()
+
+
+def _stop_with_parent(command: subprocess.Popen[bytes]) -> None:
     while os.read(0, 1):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    command.terminate()
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_stop_with_parent, daemon=True).start()
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -73,7 +74,7 @@ class Child:
         try:
             self._process.wait(_STOP_SECONDS)
         except BaseException as error:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             if not isinstance(error, subprocess.TimeoutExpired):
                 raise
