@@ -61,6 +61,7 @@ class CompileReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Attributes:
         fingerprint: Of the very bytes that were compiled, as ``grokwarden.edge.sources.fingerprint`` gives it.
+        is_unreadable: Some of the problems are that a file can't be read at all.
         document: The bundle as ``encode_bundle`` gives it, the JSON ``null`` if there are problems.
     """
 
@@ -68,6 +69,7 @@ class CompileReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     document: msgspec.Raw = msgspec.field(name="bundle")
     problems: tuple[Remark, ...]
     warnings: tuple[Remark, ...]
+    is_unreadable: bool = False
 
     @property
     def bundle(self) -> Bundle | None:

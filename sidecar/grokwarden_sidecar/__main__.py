@@ -28,7 +28,7 @@ def main(options: LaunchOptions) -> int:
         for problem in error.problems:
             _tell(problem)
         _tell("nothing was started: the configuration can't be used")
-        return EXIT_FINDINGS
+        return EXIT_UNUSABLE if error.is_unreadable else EXIT_FINDINGS
     return 0
 
 

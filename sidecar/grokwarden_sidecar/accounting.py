@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -18,6 +18,7 @@ from grokwarden_sidecar.metrics import Metrics
 from grokwarden_sidecar.responses import AnswerIdentity, RawHeaders
 from grokwarden_sidecar.upstream import UpstreamReply
 
+_MAX_NAME: Final = 256  # a provider's word, kept in every record
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -71,7 +72,7 @@ class Accountant:
 
     def account(self, call: CallLog, answer: Answer, model: str | None, usage: dict[str, Any] | None) -> None:
         """Note who answered and what it cost."""
-        call.model_served = model
+        call.model_served = model[:_MAX_NAME] if model else None
         if usage is None:
             return
         used = usage_of(usage, target=answer.target, model=model or answer.model_sent, catalog=self._catalog)

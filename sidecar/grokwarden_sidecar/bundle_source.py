@@ -37,6 +37,7 @@ class Rejection:
     """A configuration that did not, with every reason."""
 
     problems: list[str]
+    is_unreadable: bool = False
 
 
 class BundleSource(Protocol):
@@ -84,7 +85,8 @@ class FileSource:
         self._warnings = warnings
         bundle = reply.bundle
         if bundle is None:
-            return Rejection(problems=[remark.text for remark in reply.problems])
+            problems = [remark.text for remark in reply.problems]
+            return Rejection(problems=problems, is_unreadable=reply.is_unreadable)
         return Update(bundle=bundle)
 
     async def _compile(self) -> CompileReply:

@@ -45,8 +45,9 @@ _GC_THRESHOLD: Final = 10_000  # objects; a call makes a few hundred, nearly all
 class StartRefused(GrokwardenError):
     """The first configuration can't be used, and there is none before it to fall back on."""
 
-    def __init__(self, problems: tuple[str, ...]) -> None:
+    def __init__(self, problems: tuple[str, ...], *, is_unreadable: bool = False) -> None:
         self.problems = problems
+        self.is_unreadable = is_unreadable
         super().__init__("\n".join(problems))
 
 
@@ -178,7 +179,7 @@ class _Sidecar:
         """
         first = await anext(aiter(self._updates))
         if isinstance(first, Rejection):
-            raise StartRefused(tuple(first.problems))
+            raise StartRefused(tuple(first.problems), is_unreadable=first.is_unreadable)
         await self._apply(first)
         if self.store.current is None:
             raise StartRefused(self.store.problems)

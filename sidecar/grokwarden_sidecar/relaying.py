@@ -76,7 +76,7 @@ class _Relaying:
         was_unnamed = relay.model is None
         out = relay.feed(events)
         if was_unnamed and relay.model is not None:
-            call.model_served = relay.model
+            call.model_served = relay.model[:256]
             if (finding := self._accountant.reject_substitute(call, self._passage.answer)) is not None:
                 out = relay.fail(finding, code="model_substituted")
         if self._passage.guard is not None and relay.is_holding is not (self._held_since is not None):

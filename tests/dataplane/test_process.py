@@ -95,8 +95,8 @@ BAD_STARTS = {
     ),
     "the audit directory is in use": BadStart(code=2, flags=(*FREE, "--audit-dir", "BUSY"), told=("BUSY",)),
     "the address is none": BadStart(code=2, flags=("--listen", "127.0.0.1:http"), told=("expected HOST:PORT",)),
-    "the file is not there": BadStart(code=1, pack=None, told=("DIRECTORY/pack.yaml",)),
-    "not YAML": BadStart(code=1, pack="spec: {chain: [", told=("DIRECTORY/pack.yaml:",)),
+    "the file is not there": BadStart(code=2, pack=None, told=("DIRECTORY/pack.yaml",)),
+    "not YAML": BadStart(code=2, pack="spec: {chain: [", told=("DIRECTORY/pack.yaml:",)),
     "nowhere to send calls": BadStart(
         code=1, pack=pack_text("{chain: [{name: x, policy: safety-filter}]}"), told=("DIRECTORY/pack.yaml:4",)
     ),
@@ -186,6 +186,6 @@ async def test_an_empty_directory_is_not_started_with(tmp_path):
     async with started_process(tmp_path, "--config", tmp_path / "packs", *FREE) as sidecar:
         code = await asyncio.wait_for(sidecar.process.wait(), 60)
 
-    assert code == 1
+    assert code == 2
     assert str(tmp_path / "packs") in sidecar.log_text
     assert "Traceback" not in sidecar.log_text

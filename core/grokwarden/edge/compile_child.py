@@ -31,6 +31,7 @@ def compile_request(request: CompileRequest) -> CompileReply:
         document=msgspec.Raw(document),
         problems=_remarks(outcome.problems),
         warnings=_remarks(outcome.warnings),
+        is_unreadable=bool(loaded.unreadable),
     )
 
 
