@@ -8,6 +8,7 @@ import msgspec
 from grokwarden import __version__
 from grokwarden.exchange.body import MalformedCall
 from grokwarden.explain import explain_call
+from grokwarden_sidecar.aside import apart
 from grokwarden_sidecar.bundle_store import BundleStore
 from grokwarden_sidecar.metrics import CONTENT_TYPE, Metrics
 
@@ -62,7 +63,8 @@ class AdminPlane:
             known = " ".join(sorted({path for _, path in self._routes}))
             status, kind, body = 404, _TEXT, f"not found; this port serves {known}\n".encode()
         else:
-            status, kind, body = route(await _read(receive) if method == "POST" else b"")
+            request = await _read(receive) if method == "POST" else b""
+            status, kind, body = await apart(len(request), route, request)
         headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

@@ -7,6 +7,7 @@ from grokwarden.exchange.answer import UnreadableAnswer, read_answer
 from grokwarden.exchange.model import Exchange
 from grokwarden_sidecar import responses
 from grokwarden_sidecar.accounting import Accountant, Answer, Passage, make_identity
+from grokwarden_sidecar.aside import apart
 from grokwarden_sidecar.call_log import CallLog
 from grokwarden_sidecar.connection import ClientConnection
 from grokwarden_sidecar.headers import client_headers
@@ -45,7 +46,7 @@ class Answerer:
         guard = call.engine.answer_guard()
         passage = Passage(call, client, exchange, answer, headers, guard, make_identity(call, exchange, self._now))
         try:
-            if exchange.stream and (_header(headers, b"content-type") or "").startswith(_EVENT_STREAM):
+            if exchange.stream and _is_event_stream(headers):
                 await relay_stream(passage, self._accountant, self._metrics, self._clock_ns)
             else:
                 await self._whole(passage)
@@ -64,7 +65,7 @@ class Answerer:
             reply.release()
         if data is not None:
             call.status = reply.status
-            await client.send_whole(call.status, headers, data, request_id=call.request_id)
+            await client.send_whole(call.status, responses.as_json(headers), data, request_id=call.request_id)
 
     async def _whole(self, passage: Passage) -> None:
         """Read, judge and send an answer in one piece."""
@@ -73,7 +74,7 @@ class Answerer:
         if data is None:
             return
         try:
-            view = read_answer(data)
+            view = await apart(len(data), read_answer, data)
         except UnreadableAnswer:
             await self._give_up(passage, "upstream_invalid_response", _UNREADABLE)
             return
@@ -88,11 +89,11 @@ class Answerer:
             return
         block = None
         if guard is not None:
-            guard.feed(view.pieces)
-            block = guard.finish()
+            block = await apart(len(data), guard.judge_whole, view.pieces)
         if block is None:
             call.status = answer.reply.status
-            await passage.client.send_whole(call.status, passage.headers, data, request_id=call.request_id)
+            headers = responses.as_json(passage.headers)
+            await passage.client.send_whole(call.status, headers, data, request_id=call.request_id)
             return
         choices = sorted({piece.lane[0] for piece in view.pieces} | {index for index, _ in view.finished})
         who = responses.identity_of(data, passage.identity)
@@ -124,6 +125,11 @@ class Answerer:
 async def _send(call: CallLog, client: ClientConnection, reply: Reply) -> None:
     call.status = reply.status
     await client.send_whole(reply.status, reply.headers, reply.body, request_id=call.request_id)
+
+
+def _is_event_stream(headers: RawHeaders) -> bool:
+    kind = _header(headers, b"content-type") or ""
+    return kind.partition(";")[0].strip().lower() == _EVENT_STREAM
 
 
 def _header(headers: RawHeaders, name: bytes) -> str | None:

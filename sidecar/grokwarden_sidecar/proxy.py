@@ -3,15 +3,16 @@
 One snapshot governs the whole call. Nothing is sent to a provider before every request-phase step has spoken.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import partial
+from typing import Final
 
+import msgspec
 import structlog
 
 from grokwarden.bundle import TargetPart
-from grokwarden.engine.decision import Block, Verdict
+from grokwarden.engine.decision import Block
 from grokwarden.exchange.body import MalformedCall, apply_edits, replace_field
 from grokwarden.exchange.chat import parse_chat
 from grokwarden.exchange.model import Exchange, Opaque, Path
@@ -19,6 +20,7 @@ from grokwarden.vocabulary import BlockStyle
 from grokwarden_sidecar import responses
 from grokwarden_sidecar.accounting import Answer, make_identity
 from grokwarden_sidecar.answering import Answerer
+from grokwarden_sidecar.aside import apart
 from grokwarden_sidecar.bundle_store import Snapshot
 from grokwarden_sidecar.call_log import CallLog, Refusal
 from grokwarden_sidecar.connection import BodyTooLarge, ClientConnection
@@ -33,9 +35,6 @@ from grokwarden_sidecar.upstream import Upstream
 log = structlog.stdlib.get_logger(__name__)
 
 _JSON: Final = b"application/json"
-_LARGE_BYTES: Final = 64 * 1024  # a chain takes some 3 ms for this much
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +93,11 @@ class Dispatcher:
         if result.problem:
             log.error("provider_rejected_key", problem=result.problem)
         headers = client_headers(result.reply.headers)
-        return Refused(reason="", reply=responses.provider_refused(result, headers))
+        reply = responses.provider_refused(result, headers)
+        key = self._keys.key_of(result.target)
+        if key is not None and key.secret in reply.body:
+            reply = msgspec.structs.replace(reply, body=reply.body.replace(key.secret, b"[key]"))
+        return Refused(reason="", reply=reply)
 
 
 class ChatProxy:
@@ -123,7 +126,7 @@ class ChatProxy:
             return
         call.stream, call.model_requested = exchange.stream, exchange.model
         engine = call.engine
-        verdict = await _apart(len(exchange.body), engine.judge_request, exchange)
+        verdict = await apart(len(exchange.body), engine.judge_request, exchange)
         call.decisions += verdict.decisions
         if verdict.block is not None:
             await self._block(call, client, exchange, verdict.block)
@@ -137,7 +140,10 @@ class ChatProxy:
             await self._refuse(call, client, _malformed("`model` is required.", param="model"))
             return
         client.watch()
-        sent = await self._dispatcher.dispatch(call, _outbound(client, exchange, verdict))
+        body = exchange.body
+        if verdict.edits:
+            body = await apart(len(body), partial(apply_edits, body), verdict.edits)
+        sent = await self._dispatcher.dispatch(call, _outbound(client, exchange, body))
         if isinstance(sent, Refused):
             await self._refuse(call, client, sent)
             return
@@ -155,7 +161,7 @@ class ChatProxy:
             return _unsupported("content_type", "The body must be JSON: send content-type: application/json.")
         try:
             body = await client.read_body(self._max_body_bytes)
-            return await _apart(len(body), parse_chat, body)
+            return await apart(len(body), parse_chat, body)
         except BodyTooLarge:
             message = f"The body is larger than {self._max_body_bytes} bytes, the most that this proxy checks."
             return Refused(
@@ -220,18 +226,12 @@ class ModelsProxy:
         await client.send_whole(sent.reply.status, sent.reply.headers, sent.reply.body, request_id=call.request_id)
 
 
-async def _apart(size_bytes: int, work: Callable[[_In], _Out], value: _In) -> _Out:
-    """The result of work on a body: in a thread if the body is large, so that other calls don't wait for it."""
-    return await asyncio.to_thread(work, value) if size_bytes > _LARGE_BYTES else work(value)
-
-
 def _every_target_names_a_model(snapshot: Snapshot) -> bool:
     return all(target.model is not None for target in snapshot.bundle.targets)
 
 
-def _outbound(client: ClientConnection, exchange: Exchange, verdict: Verdict) -> OutboundCall:
-    """The call as it leaves: with the edits of the policies, and for each target with that target's model."""
-    body = apply_edits(exchange.body, verdict.edits) if verdict.edits else exchange.body
+def _outbound(client: ClientConnection, exchange: Exchange, body: bytes) -> OutboundCall:
+    """The call as it leaves: edited by the policies, and for each target with that target's model."""
 
     def body_for(target: TargetPart) -> bytes:
         if target.model is None or target.model == exchange.model:

@@ -1,5 +1,6 @@
 """A streamed answer, chunk by chunk: ``streaming`` says what the client gets, this module reads, sends and accounts."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -7,9 +8,12 @@ from grokwarden.exchange.sse import EventSplitter, EventTooLongError
 from grokwarden_sidecar import responses
 from grokwarden_sidecar.accounting import Accountant, Passage
 from grokwarden_sidecar.metrics import Metrics
-from grokwarden_sidecar.streaming import StreamRelay
-from grokwarden_sidecar.upstream import UpstreamError, UpstreamTimeout
+from grokwarden_sidecar.responses import RawHeaders
+from grokwarden_sidecar.streaming import StreamRelay, StreamState
+from grokwarden_sidecar.upstream import UpstreamError, UpstreamReply, UpstreamTimeout
 
+_USAGE_SECONDS: Final = 2.0
+_END_SECONDS: Final = 0.05
 _TOO_LONG: Final = "The provider sent an event without end; the stream was stopped."
 
 
@@ -25,6 +29,7 @@ class _Relaying:
         self._metrics = metrics
         self._clock_ns = clock_ns
         self._held_since: int | None = None
+        self._patience: asyncio.TimerHandle | None = None
         self._relay = StreamRelay(
             passage.guard,
             decision_id=passage.call.decision_id,
@@ -35,18 +40,23 @@ class _Relaying:
     async def run(self) -> None:
         call, client, reply = self._passage.call, self._passage.client, self._passage.answer.reply
         call.status = reply.status
-        await client.start(call.status, self._passage.headers, request_id=call.request_id)
-        tail = await self._pass_chunks()
-        if self._relay.is_over:
-            reply.abort()
+        headers = [*responses.SSE_HEADERS, *_without_kind(self._passage.headers)]
+        await client.start(call.status, headers, request_id=call.request_id)
+        try:
+            tail = await self._pass_chunks()
+        finally:
+            if self._patience is not None:
+                self._patience.cancel()
         if tail:
             await client.send_piece(tail)
         self._accountant.account(call, self._passage.answer, self._relay.model, self._relay.usage)
         call.error_type = "content_filter" if self._relay.block else self._relay.error_code or ""
         await client.finish()
+        if self._relay.state is StreamState.COMPLETE:
+            await _await_end(reply)
 
     async def _pass_chunks(self) -> bytes:
-        """Every chunk has been passed on; what the client gets in the end."""
+        """Every chunk that counts has been passed on; what the client gets in the end."""
         call, client, reply, relay = self._passage.call, self._passage.client, self._passage.answer.reply, self._relay
         splitter = EventSplitter()
         waiting_since = self._clock_ns()
@@ -60,7 +70,7 @@ class _Relaying:
                 waiting_since = self._clock_ns()
                 if out:
                     await client.send_piece(out)
-                if relay.is_over:
+                if relay.state is not StreamState.OPEN and not self._waits_for_usage(reply):
                     return b""
         except UpstreamError as error:
             message = responses.upstream_failed_message(error)
@@ -69,6 +79,14 @@ class _Relaying:
         except EventTooLongError:
             return relay.end(error=_TOO_LONG, code="upstream_invalid_response")
         return relay.end()
+
+    def _waits_for_usage(self, reply: UpstreamReply) -> bool:
+        """A stream that was cut at its end still tells what it used; it is not waited for long."""
+        if self._relay.state is not StreamState.DRAINING:
+            return False
+        if self._patience is None:
+            self._patience = asyncio.get_running_loop().call_later(_USAGE_SECONDS, reply.abort)
+        return True
 
     def _take(self, events: list[bytes]) -> bytes:
         """What the client gets for these events."""
@@ -91,3 +109,18 @@ class _Relaying:
         else:
             self._metrics.held_back(holders, (now - self._held_since) / 1e9)
             self._held_since = None
+
+
+async def _await_end(reply: UpstreamReply) -> None:
+    """The connection can serve again if its end comes at once, as it does from a provider that ends with ``[DONE]``."""
+    try:
+        async with asyncio.timeout(_END_SECONDS):
+            async for _ in reply.chunks():
+                break
+    except (TimeoutError, UpstreamError):
+        return
+
+
+def _without_kind(headers: RawHeaders) -> RawHeaders:
+    """Without ``content-type``, which says how to decode what follows and is ours to say."""
+    return [(name, value) for name, value in headers if name not in {b"content-type", b"cache-control"}]

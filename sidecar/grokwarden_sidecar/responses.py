@@ -52,6 +52,11 @@ class AnswerIdentity(msgspec.Struct, kw_only=True):
     model: str
 
 
+def as_json(headers: RawHeaders) -> RawHeaders:
+    """A provider's headers with our own ``content-type``: how a body is decoded is not the provider's to say."""
+    return [_JSON, *(header for header in headers if header[0] != b"content-type")]
+
+
 class _Head(msgspec.Struct):
     id: str | None = None
     created: int | None = None

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from grokwarden.engine.answer import AnswerGuard
 from grokwarden.engine.decision import Block
-from grokwarden.exchange.answer import AnswerView, UnreadableAnswer, read_answer
-from grokwarden.exchange.sse import event_data
+from grokwarden.exchange.answer import AnswerView, UnreadableAnswer, aside_piece, read_answer
+from grokwarden.exchange.sse import UnreadableEventError, event_asides, event_data
 from grokwarden_sidecar import responses
 from grokwarden_sidecar.responses import AnswerIdentity
 
@@ -42,7 +42,15 @@ class StreamRelay:
         error_code: Why it failed.
     """
 
-    def __init__(self, guard: AnswerGuard | None, *, decision_id: str, choices: int, who: AnswerIdentity) -> None:
+    def __init__(
+        self,
+        guard: AnswerGuard | None,
+        *,
+        decision_id: str,
+        choices: int,
+        who: AnswerIdentity,
+        most_held_bytes: int = 64 * 1024 * 1024,
+    ) -> None:
         self._guard = guard
         self._decision_id = decision_id
         self._open = set(range(choices))
@@ -50,6 +58,8 @@ class StreamRelay:
         self._who = who
         self._is_known = False
         self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._most_held_bytes = most_held_bytes
         self.state = StreamState.OPEN
         self.block: Block | None = None
         self.model: str | None = None
@@ -95,7 +105,7 @@ class StreamRelay:
         data = event_data(event)
         if data is None:
             return event
-        if data.startswith(_DONE):
+        if data == _DONE:
             self.state = StreamState.COMPLETE
         elif not self._is_known or b'"usage"' in data or b'"error"' in data:
             view = self._read(data)
@@ -106,17 +116,24 @@ class StreamRelay:
     def _judge(self, event: bytes) -> bytes:
         """What the client gets for one event, once the guard has seen it."""
         guard = self._guard
+        if guard is None or self.state not in _JUDGED:
+            return b""
+        try:
+            asides = event_asides(event)
+        except UnreadableEventError:
+            return self._garbage()
+        if asides and (block := guard.feed([aside_piece(asides)])) is not None:
+            return self._cut(block, still_open=self._open)
         data = event_data(event)
-        if guard is None or data is None or self.state not in _JUDGED:
-            return self._pass(event)
-        if data.startswith(_DONE):
+        return self._pass(event) if data is None else self._judge_data(guard, data, event)
+
+    def _judge_data(self, guard: AnswerGuard, data: bytes, event: bytes) -> bytes:
+        if data == _DONE:
             return self._judge_done(guard, event)
         view = self._read(data)
-        if view is None:
-            return self._last_words
-        if self.state is StreamState.DRAINING:
-            return b""
-        return self._judge_chunk(guard, view, event)
+        if view is not None and self.state is StreamState.OPEN:
+            return self._judge_chunk(guard, view, event)
+        return self._last_words
 
     def _judge_chunk(self, guard: AnswerGuard, view: AnswerView, event: bytes) -> bytes:
         finished = {choice for choice, _ in view.finished}
@@ -139,9 +156,7 @@ class StreamRelay:
             self._cut(block, still_open=set())
             return self._finish_cut()
         self.state = StreamState.COMPLETE
-        released = b"".join([*self._held, event])
-        self._held.clear()
-        return released
+        return self._release(event)
 
     def _pass(self, event: bytes) -> bytes:
         """The event, with what was held before it; or nothing while something must be held."""
@@ -149,17 +164,24 @@ class StreamRelay:
             return b""
         if self._guard is not None and (self._guard.holds_all or self._calling):
             self._held.append(event)
-            return b""
-        if not self._held:
-            return event
+            self._held_bytes += len(event)
+            return b"" if self._held_bytes <= self._most_held_bytes else self._garbage()
+        return self._release(event) if self._held else event
+
+    def _release(self, event: bytes) -> bytes:
+        """The event, with all that was held before it."""
         released = b"".join([*self._held, event])
-        self._held.clear()
+        self._drop_held()
         return released
+
+    def _drop_held(self) -> None:
+        self._held.clear()
+        self._held_bytes = 0
 
     def _cut(self, block: Block, *, still_open: set[int]) -> bytes:
         """Stop delivering. While choices are open the provider is cut off; otherwise its usage is waited for."""
         self.block = block
-        self._held.clear()
+        self._drop_held()
         if still_open:
             self.state = StreamState.CUT
             return self._last_events()
@@ -180,9 +202,7 @@ class StreamRelay:
         try:
             view = read_answer(data)
         except UnreadableAnswer:
-            self._fail(
-                "upstream_invalid_response", responses.error_event(_UNREADABLE, code="upstream_invalid_response")
-            )
+            self._garbage()
             return None
         if view.error:
             self._fail("upstream_error", responses.provider_error_event(data))
@@ -195,6 +215,12 @@ class StreamRelay:
             self.usage = view.usage
         return view
 
+    def _garbage(self) -> bytes:
+        """The stream can't be judged any further."""
+        code = "upstream_invalid_response"
+        self._fail(code, responses.error_event(_UNREADABLE, code=code))
+        return self._last_words
+
     def _fail(self, code: str, last_words: bytes) -> None:
         self.state, self.error_code, self._last_words = StreamState.FAILED, code, last_words
-        self._held.clear()
+        self._drop_held()

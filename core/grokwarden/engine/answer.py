@@ -9,13 +9,17 @@ from grokwarden.engine.decision import Block, Decision
 from grokwarden.engine.windows import WindowCutter
 from grokwarden.exchange.answer import Lane, Piece
 from grokwarden.exchange.model import Slot
+from grokwarden.text.fold import visible
 from grokwarden.vocabulary import Need, OnStream, Phase
 
 
 class _LaneState(msgspec.Struct):
+    """A text so far. ``is_fresh``: something of it has come since its end was last judged."""
+
     slot: Slot
     cutter: WindowCutter
     whole: list[str]
+    is_fresh: bool = True
 
 
 class AnswerGuard:
@@ -39,6 +43,7 @@ class AnswerGuard:
             phase: [(number, step) for number, step in enumerate(steps) if phase in step.answer_phases]
             for phase in (Phase.RESPONSE, Phase.TOOL_ARGUMENTS)
         }
+        self._needs = {phase: frozenset(step.need(phase) for _, step in bound) for phase, bound in self._steps.items()}
         buffering = [step for step in steps if step.enforces and step.part.on_stream is OnStream.BUFFER]
         calling = [step for _, step in self._steps[Phase.TOOL_ARGUMENTS] if step.enforces]
         self.holds_all = bool(buffering)
@@ -47,27 +52,37 @@ class AnswerGuard:
         self.block: Block | None = None
 
     def feed(self, pieces: Sequence[Piece]) -> Block | None:
-        """Judge the windows that these pieces complete."""
+        """Judge the windows that these pieces complete. Invisible characters don't count in a window."""
         for piece in pieces:
             lane = self._lanes.get(piece.lane)
             if lane is None:
                 lane = self._lanes[piece.lane] = _LaneState(piece.slot, WindowCutter(), [])
-            steps = self._steps[piece.slot.phase]
-            if any(step.need(piece.slot.phase) is Need.WHOLE for _, step in steps):
+            lane.is_fresh = True
+            needs = self._needs[piece.slot.phase]
+            if Need.WHOLE in needs:
                 lane.whole.append(piece.text)
-            if any(step.need(piece.slot.phase) is Need.WINDOW for _, step in steps):
-                for window in lane.cutter.feed(piece.text):
+            if Need.WINDOW in needs:
+                for window in lane.cutter.feed(visible(piece.text)):
                     self._scan(lane.slot, window, Need.WINDOW)
         return self.block
 
+    def judge_whole(self, pieces: Sequence[Piece]) -> Block | None:
+        """Judge an answer that came in one piece."""
+        self.feed(pieces)
+        return self.finish()
+
     def finish(self, choice: int | None = None) -> Block | None:
-        """Judge what is left of one choice, or of all. Finishing twice changes nothing."""
-        for key in [key for key in self._lanes if choice is None or key[0] == choice]:
-            lane = self._lanes.pop(key)
-            if (tail := lane.cutter.tail()) is not None:
-                self._scan(lane.slot, tail, Need.WINDOW)
-            if lane.whole:
-                self._scan(lane.slot, "".join(lane.whole), Need.WHOLE)
+        """Judge the ends of one choice's texts, or of all.
+
+        A text that goes on after its choice's end is judged on from its beginning: the verdict is that of the whole.
+        """
+        for key, lane in self._lanes.items():
+            if lane.is_fresh and (choice is None or key[0] == choice):
+                lane.is_fresh = False
+                if (tail := lane.cutter.tail()) is not None:
+                    self._scan(lane.slot, tail, Need.WINDOW)
+                if lane.whole:
+                    self._scan(lane.slot, "".join(lane.whole), Need.WHOLE)
         return self.block
 
     @property

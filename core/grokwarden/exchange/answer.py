@@ -4,6 +4,7 @@ A lane is one text that a client will assemble: a choice's content, its reasonin
 chunks of a stream extend lanes; a whole answer is each lane in one piece; so both are judged by the same function.
 """
 
+import re
 from typing import Any, Final
 
 import jiter
@@ -16,9 +17,13 @@ Lane = tuple[int, str]
 """Choice and name of a lane, such as ``(0, "content")`` or ``(1, "tool_calls/0/function/arguments")``."""
 
 _FIELDS: Final = {"content": Field.CONTENT, "reasoning_content": Field.REASONING, "refusal": Field.REFUSAL}
-_TOP: Final = frozenset(
-    {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier", "obfuscation"}
-)
+_MESSAGES: Final = ("delta", "message", "text")
+_CHOICE: Final = frozenset({*_MESSAGES, "index", "finish_reason", "logprobs"})
+_CALL: Final = frozenset({"id", "type", "index", "function", "name", "arguments"})
+_READ: Final = frozenset({"choices", "error"})
+_LABEL: Final = re.compile(r"[\w.:/+=-]{0,128}", re.ASCII)  # one word, which nobody judges
+_LABELS: Final = frozenset({"id", "object", "model", "system_fingerprint", "service_tier", "obfuscation"})
+_FINISH: Final = frozenset({"", "stop", "length", "tool_calls", "function_call", "content_filter", "end_turn"})
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
@@ -27,6 +32,11 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     lane: Lane
     slot: Slot
     text: str
+
+
+def aside_piece(text: str) -> Piece:
+    """What an event of a stream says beside its data, as a text of its own."""
+    return Piece((0, "#asides"), Slot(Role.ASSISTANT, Field.CONTENT, Phase.RESPONSE), text + " ")
 
 
 class AnswerView(msgspec.Struct, frozen=True, gc=False):
@@ -68,80 +78,112 @@ def read_answer(data: bytes) -> AnswerView:
         choices = ()
     elif type(choices) is not list:
         raise UnreadableAnswer("`choices` is not a list")
-    pieces: list[Piece] = []
-    finished: list[tuple[int, str]] = []
-    has_tool_calls = False
+    reader = _Reader()
     for position, choice in enumerate(choices):
         if type(choice) is not dict:
             raise UnreadableAnswer("a choice is not an object")
-        index = choice.get("index", position)
-        if type(index) is not int:
-            raise UnreadableAnswer("a choice's index is not a number")
-        reason = choice.get("finish_reason")
-        if type(reason) is str and reason:
-            finished.append((index, reason))
-        has_tool_calls = _read_choice(choice, index, pieces) or has_tool_calls
-    if not _TOP.issuperset(doc):
-        for key in doc.keys() - _TOP:
-            if key != "error":
-                _sweep(doc[key], (0, key), Field.CONTENT, pieces)
+        reader.choice(choice, position)
+    for key, value in doc.items():
+        if key in _READ or value is None or type(value) is int:
+            continue
+        if key == "usage":
+            reader.tokens(value, (0, key))
+        elif key not in _LABELS or type(value) is not str or _LABEL.fullmatch(value) is None:
+            reader.sweep(value, (0, key), Field.CONTENT)
     model, usage = doc.get("model"), doc.get("usage")
     return AnswerView(
-        tuple(pieces),
-        tuple(finished),
-        has_tool_calls,
+        tuple(reader.pieces),
+        tuple(reader.finished),
+        reader.has_tool_calls,
         model if type(model) is str else None,
         usage if type(usage) is dict else None,
         bool(doc.get("error")),
     )
 
 
-def _read_choice(choice: dict[str, Any], index: int, pieces: list[Piece]) -> bool:
-    message = choice.get("delta")
-    if message is None:
-        message = choice.get("message")
-    if message is None:
-        message = {"content": choice["text"]} if "text" in choice else {}
-    if type(message) is not dict:
-        raise UnreadableAnswer("a choice's message is not an object")
-    has_tool_calls = False
-    for key, value in message.items():
-        if value is None or (key == "role" and value == "assistant"):
-            continue
-        if key in {"tool_calls", "function_call"}:
-            has_tool_calls = bool(value) or has_tool_calls
-            _read_tool_calls(value, (index, key), pieces)
-        else:
-            _sweep(value, (index, key), _FIELDS.get(key, Field.CONTENT), pieces)
-    if choice.get("logprobs"):
-        _read_logprobs(choice["logprobs"], index, pieces)
-    return has_tool_calls
+class _Reader:
+    """Collects the pieces of one document."""
 
+    __slots__ = ("finished", "has_tool_calls", "pieces")
 
-def _read_tool_calls(calls: object, lane: Lane, pieces: list[Piece]) -> None:
-    many = calls if type(calls) is list else [calls]
-    for position, call in enumerate(many):
-        number = call.get("index", position) if type(call) is dict else position
-        _sweep(call, (lane[0], f"{lane[1]}/{number}"), Field.TOOL_ARGUMENTS, pieces)
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+        self.finished: list[tuple[int, str]] = []
+        self.has_tool_calls = False
 
+    def choice(self, choice: dict[str, Any], position: int) -> None:
+        index = choice.get("index", position)
+        if type(index) is not int:
+            raise UnreadableAnswer("a choice's index is not a whole number")
+        for key in _MESSAGES:
+            message = choice.get(key)
+            if type(message) is dict:
+                self._message(message, index)
+            elif message is not None:
+                self.sweep(message, (index, "content"), Field.CONTENT)
+        reason = choice.get("finish_reason")
+        if type(reason) is str and reason:
+            self.finished.append((index, reason))
+        if reason is not None and (type(reason) is not str or reason not in _FINISH):
+            self.sweep(reason, (index, "finish_reason"), Field.CONTENT)
+        if choice.get("logprobs"):
+            self.tokens(choice["logprobs"], (index, "logprobs"))
+        if not _CHOICE.issuperset(choice):
+            for key in choice.keys() - _CHOICE:
+                self.sweep({key: choice[key]}, (index, "choice"), Field.CONTENT)
 
-def _read_logprobs(logprobs: object, index: int, pieces: list[Piece]) -> None:
-    """The chosen tokens only repeat the text; the alternatives are texts of their own, but no answer."""
-    if type(logprobs) is not dict:
-        raise UnreadableAnswer("`logprobs` is not an object")
-    for key in logprobs.keys() - {"content", "refusal"}:
-        _sweep(logprobs[key], (index, f"logprobs/{key}"), Field.CONTENT, pieces)
+    def _message(self, message: dict[str, Any], index: int) -> None:
+        for key, value in message.items():
+            if value is None or (key == "role" and value == "assistant"):
+                continue
+            if key in {"tool_calls", "function_call"}:
+                self.has_tool_calls = bool(value) or self.has_tool_calls
+                self._tool_calls(value, (index, key))
+            elif key in _FIELDS:
+                self._text(value, (index, key), _FIELDS[key])
+            else:
+                self.sweep({key: value}, (index, "message"), Field.CONTENT)
 
+    def _text(self, value: object, lane: Lane, field: Field) -> None:
+        """A text, or a list of parts whose texts are one."""
+        parts = value if type(value) is list else [value]
+        for part in parts:
+            if type(part) is dict and type(part.get("text")) is str:
+                self.sweep(part["text"], lane, field)
+                self.sweep({k: v for k, v in part.items() if k not in {"text", "type"}}, (lane[0], "part"), field)
+            else:
+                self.sweep(part, lane, field)
 
-def _sweep(value: object, lane: Lane, field: Field, pieces: list[Piece]) -> None:
-    """Every string in ``value`` as a piece of the lane that its place names."""
-    if type(value) is str:
-        if value:
-            phase = Phase.TOOL_ARGUMENTS if field is Field.TOOL_ARGUMENTS else Phase.RESPONSE
-            pieces.append(Piece(lane, Slot(Role.ASSISTANT, field, phase, 0, lane[0]), value))
-    elif type(value) is dict:
-        for key, inner in value.items():
-            _sweep(inner, (lane[0], f"{lane[1]}/{key}"), field, pieces)
-    elif type(value) is list:
-        for number, inner in enumerate(value):
-            _sweep(inner, (lane[0], f"{lane[1]}/{number}"), field, pieces)
+    def _tool_calls(self, calls: object, lane: Lane) -> None:
+        many = calls if type(calls) is list else [calls]
+        for position, call in enumerate(many):
+            number = call.get("index", position) if type(call) is dict else position
+            if type(number) is not int:
+                raise UnreadableAnswer("a tool call's index is not a whole number")
+            self.sweep(call, (lane[0], f"{lane[1]}/{number}"), Field.TOOL_ARGUMENTS)
+
+    def tokens(self, value: object, lane: Lane) -> None:
+        """Every string, one after the other, as one text for each field: tokens spell texts of their own."""
+        if type(value) is str:
+            self.sweep(value, lane, Field.CONTENT)
+        elif type(value) is dict:
+            for key, inner in value.items():
+                self.tokens(inner, (lane[0], f"{lane[1]}/{key}"))
+        elif type(value) is list:
+            for inner in value:
+                self.tokens(inner, lane)
+
+    def sweep(self, value: object, lane: Lane, field: Field) -> None:
+        """Every string in ``value`` as a piece of the lane that its place names, keys of objects too."""
+        if type(value) is str:
+            if value:
+                phase = Phase.TOOL_ARGUMENTS if field is Field.TOOL_ARGUMENTS else Phase.RESPONSE
+                self.pieces.append(Piece(lane, Slot(Role.ASSISTANT, field, phase, 0, lane[0]), value))
+        elif type(value) is dict:
+            for key, inner in value.items():
+                if key not in _CALL:
+                    self.sweep(key, (lane[0], f"{lane[1]}/#keys"), field)
+                self.sweep(inner, (lane[0], f"{lane[1]}/{key}"), field)
+        elif type(value) is list:
+            for number, inner in enumerate(value):
+                self.sweep(inner, (lane[0], f"{lane[1]}/{number}"), field)

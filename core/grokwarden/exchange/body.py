@@ -10,9 +10,10 @@ from typing import Any
 import jiter
 import msgspec
 
-from grokwarden.exchange.model import Edit, InsertMessages, Path, Splice
+from grokwarden.exchange.model import Edit, InsertMessages, Splice
 
-_Level = dict[str, msgspec.Raw]
+_Tree = dict[str | int, "_Tree | list[Splice]"]
+"""Edits by their places: a level's keys, each with what is below it or with the changes of its text."""
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
@@ -57,16 +58,18 @@ def apply_edits(body: bytes, edits: Iterable[Edit]) -> bytes:
     All offsets and indexes are those of the original. Overlapping splices of a text are united, and the first one's
     text stands for all.
     """
-    splices: dict[Path, list[Splice]] = {}
+    tree: _Tree = {}
     inserts: list[InsertMessages] = []
     for edit in edits:
-        if isinstance(edit, Splice):
-            splices.setdefault(edit.path, []).append(edit)
-        else:
+        if isinstance(edit, InsertMessages):
             inserts.append(edit)
+            continue
+        node = tree
+        for key in edit.path[:-1]:
+            node = node.setdefault(key, {})  # type: ignore[assignment]
+        node.setdefault(edit.path[-1], []).append(edit)  # type: ignore[union-attr]
     top = _OBJECT.decode(body)
-    for path, cuts in splices.items():
-        _rewrite(top, path, cuts)
+    _rewrite(top, tree)
     if inserts:
         messages = _ARRAY.decode(top["messages"])
         top["messages"] = msgspec.Raw(_encode(_with_inserts(messages, inserts)))
@@ -100,25 +103,25 @@ def splice_text(text: str, cuts: Sequence[Splice]) -> str:
     return "".join(pieces)
 
 
-def _rewrite(top: _Level, path: Path, cuts: list[Splice]) -> None:
-    """Decode level by level down to the string at ``path``, change it, and encode the levels again."""
-    levels: list[Any] = [top]
-    for key in path[:-1]:
-        raw = levels[-1][key]
-        levels.append(_OBJECT.decode(raw) if bytes(raw).lstrip()[:1] == b"{" else _ARRAY.decode(raw))
-    text = msgspec.json.decode(levels[-1][path[-1]], type=str)
-    value = msgspec.Raw(_encode(splice_text(text, cuts)))
-    for key, level in zip(reversed(path), reversed(levels), strict=True):
-        level[key] = value
-        value = msgspec.Raw(_encode(level))
+def _rewrite(level: Any, tree: _Tree) -> None:  # noqa: ANN401 - an object's or an array's raw values
+    """Change the strings that the tree names, each level decoded and encoded once."""
+    for key, below in tree.items():
+        raw = level[key]
+        if isinstance(below, list):
+            level[key] = msgspec.Raw(_encode(splice_text(msgspec.json.decode(raw, type=str), below)))
+            continue
+        inner = _OBJECT.decode(raw) if bytes(raw).lstrip()[:1] == b"{" else _ARRAY.decode(raw)
+        _rewrite(inner, below)
+        level[key] = msgspec.Raw(_encode(inner))
 
 
 def _with_inserts(messages: list[msgspec.Raw], inserts: list[InsertMessages]) -> list[Any]:
     out: list[Any] = []
-    pending = sorted(inserts, key=lambda edit: (edit.index, edit.rank))
-    for index, message in enumerate([*messages, None]):
-        while pending and pending[0].index <= index:
-            out += pending.pop(0).messages
-        if message is not None:
-            out.append(message)
+    pending = sorted(inserts, key=lambda edit: (edit.index, edit.rank), reverse=True)
+    for index, message in enumerate(messages):
+        while pending and pending[-1].index <= index:
+            out += pending.pop().messages
+        out.append(message)
+    for edit in reversed(pending):
+        out += edit.messages
     return out

@@ -14,14 +14,16 @@ MAX_CHOICES: Final = 128
 MAX_MODEL_CHARACTERS: Final = 256  # records and warnings name it
 
 _ROLES: Final = {role.value: role for role in Role if role is not Role.DEFINITION}
-_SETTINGS: Final = frozenset(
+_READ_ELSEWHERE: Final = frozenset(
+    {"model", "messages", "tools", "functions", "response_format", "stream", "n", "deferred"}
+)
+_NUMBERS: Final = frozenset(
     {
-        *("model", "messages", "tools", "functions", "response_format", "stream", "stream_options", "n", "deferred"),
         *("temperature", "top_p", "max_tokens", "max_completion_tokens", "frequency_penalty", "presence_penalty"),
-        *("seed", "logprobs", "top_logprobs", "logit_bias", "parallel_tool_calls", "reasoning_effort"),
-        *("service_tier", "store", "verbosity"),
+        *("seed", "logprobs", "top_logprobs", "parallel_tool_calls", "store"),
     }
 )
+_NUMBER_TYPES: Final = (int, float, bool)
 _OPAQUE_SETTINGS: Final = {
     "search_parameters": "server_side_tool",
     "web_search_options": "server_side_tool",
@@ -38,6 +40,9 @@ _OPAQUE_PARTS: Final = {
     "text_file": "file",
     "video_url": "video",
 }
+_PAYLOADS: Final = frozenset(_OPAQUE_PARTS)
+_TEXT_PARTS: Final = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+_PLAIN_MESSAGE: Final = frozenset({"role", "content"})
 _MESSAGE_KEYS: Final = frozenset(
     {"role", "content", "name", "tool_calls", "function_call", "tool_call_id", "reasoning_content", "refusal"}
 )
@@ -79,8 +84,7 @@ def parse_chat(body: bytes) -> Exchange:
         )
     reader.messages(doc.get("messages"))
     reader.definitions(doc)
-    if not _SETTINGS.issuperset(doc):
-        reader.other_settings(doc)
+    reader.settings(doc)
     return Exchange(
         endpoint=Endpoint.CHAT_COMPLETIONS,
         body=body,
@@ -128,7 +132,7 @@ class _Reader:
         elif content is not None:
             name = f"messages[{index}].content"
             raise MalformedCall(f"`{name}` must be a string or a list of parts.", param=name)
-        if len(message) > 2:
+        if not _PLAIN_MESSAGE.issuperset(message):
             self._rest_of_message(index, message, role, phase)
 
     def _rest_of_message(self, index: int, message: dict[str, Any], role: Role, phase: Phase) -> None:
@@ -139,19 +143,19 @@ class _Reader:
         for key in ("tool_calls", "function_call"):
             if message.get(key) is not None:
                 self._tool_calls(index, message[key], (*path, key), role)
+        slot = Slot(role, Field.CONTENT, phase, index)
         for key in message.keys() - _MESSAGE_KEYS:
-            if (reason := _OPAQUE_MESSAGE_KEYS.get(key)) is not None:
-                if message[key] is not None:
-                    self.opaque.append(Opaque((*path, key), reason))
-                continue
-            slot = Slot(role, Field.CONTENT, phase, index)
-            self.segments.append(Segment(slot, key, path, fixed=True))
-            self.sweep(message[key], slot, (*path, key))
+            if (reason := _OPAQUE_MESSAGE_KEYS.get(key)) is None:
+                self.segments.append(Segment(slot, key, path, fixed=True))
+                self.sweep(message[key], slot, (*path, key))
+            elif message[key] is not None:
+                self.opaque.append(Opaque((*path, key), reason))
 
     def _parts(self, index: int, parts: list[Any], role: Role, field: Field, phase: Phase) -> None:
+        """First the texts, which a provider joins, then what stands beside them."""
         for number, part in enumerate(parts):
-            path: Path = ("messages", index, "content", number)
             slot = Slot(role, field, phase, index, part=number)
+            path: Path = ("messages", index, "content", number)
             if type(part) is str:
                 self.segments.append(Segment(slot, part, path))
                 continue
@@ -159,16 +163,26 @@ class _Reader:
             if type(kind) is not str:
                 name = f"messages[{index}].content[{number}]"
                 raise MalformedCall(f"`{name}` must be an object with a `type`.", param=name)
-            if kind in {"text", "refusal", "input_text", "output_text"}:
-                text_key = "refusal" if kind == "refusal" else "text"
-                if type(part.get(text_key)) is not str:
-                    name = f"messages[{index}].content[{number}].{text_key}"
-                    raise MalformedCall(f"`{name}` must be a string.", param=name)
-                for key, value in part.items():
-                    if key != "type":
-                        self.sweep(value, slot, (*path, key))
-            else:
+            text_key = _TEXT_PARTS.get(kind)
+            if text_key is None:
                 self.opaque.append(Opaque(path, _OPAQUE_PARTS.get(kind, "unknown_part")))
+            elif type(part.get(text_key)) is str:
+                self.segments.append(Segment(slot, part[text_key], (*path, text_key)))
+            else:
+                name = f"messages[{index}].content[{number}].{text_key}"
+                raise MalformedCall(f"`{name}` must be a string.", param=name)
+        for number, part in enumerate(parts):
+            if type(part) is dict and (len(part) > 2 or part["type"] not in _TEXT_PARTS):
+                self._beside(part, Slot(role, field, phase, index), ("messages", index, "content", number))
+
+    def _beside(self, part: dict[str, Any], slot: Slot, path: Path) -> None:
+        """What a part says beside its text; of a picture, a sound or a file, all but the thing itself."""
+        kind = part["type"]
+        for key, value in part.items():
+            if key in {"type", _TEXT_PARTS.get(kind)} or (kind in _OPAQUE_PARTS and key in _PAYLOADS):
+                continue
+            self.segments.append(Segment(slot, key, path, fixed=True))
+            self.sweep(value, slot, (*path, key))
 
     def _tool_calls(self, index: int, calls: object, path: Path, role: Role) -> None:
         many = calls if type(calls) is list else [calls]
@@ -186,25 +200,23 @@ class _Reader:
             for number, tool in enumerate(tools):
                 if type(tool) is not dict or type(tool.get("type")) is not str:
                     raise MalformedCall(f"`tools[{number}]` must be an object with a `type`.", param=f"tools[{number}]")
-                if tool["type"] == "function":
-                    self.sweep(tool, slot, ("tools", number))
-                else:
+                self.sweep(tool, slot, ("tools", number))
+                if tool["type"] != "function":
                     self.opaque.append(Opaque(("tools", number), "server_side_tool"))
         for key in ("functions", "response_format"):
             if doc.get(key) is not None:
                 self.sweep(doc[key], slot, (key,))
 
-    def other_settings(self, doc: dict[str, Any]) -> None:
-        """Fields that are identifiers, or that are not known here: what they say counts as the user's text."""
+    def settings(self, doc: dict[str, Any]) -> None:
+        """Everything else at the top: what it says counts as the user's text, unless it is a number."""
         slot = Slot(Role.USER, Field.CONTENT, Phase.REQUEST)
         for key, value in doc.items():
-            if key in _SETTINGS or value is None:
+            if key in _READ_ELSEWHERE or value is None or (key in _NUMBERS and isinstance(value, _NUMBER_TYPES)):
                 continue
             if (reason := _OPAQUE_SETTINGS.get(key)) is not None:
                 self.opaque.append(Opaque((key,), reason))
-            else:
-                self.segments.append(Segment(slot, key, (), fixed=True))
-                self.sweep(value, slot, (key,))
+            self.segments.append(Segment(slot, key, (), fixed=True))
+            self.sweep(value, slot, (key,))
 
     def sweep(self, value: object, slot: Slot, path: Path) -> None:
         """Every string in ``value``, keys of objects too."""

@@ -1,9 +1,9 @@
 """Server-sent events as bytes: whole events come out as they came in, whatever the chunks they arrived in."""
 
-from collections.abc import Iterator
 from typing import Final
 
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
+_FIELDS: Final = (b"event:", b"id:", b"retry:", b":")
 
 
 class EventTooLongError(ValueError):
@@ -53,19 +53,32 @@ def _event_end(data: bytes, start: int) -> int:
     return min(ends) if ends else -1
 
 
+class UnreadableEventError(ValueError):
+    """A line that is none of the format's: some parsers would read it as data, and some not."""
+
+
 def event_data(event: bytes) -> bytes | None:
-    """The event's data lines joined, or ``None`` for a comment or an event without data."""
+    """The event's data lines joined, or ``None`` for an event without data."""
     if event.startswith(b"data: ") and event.endswith(b"\n\n") and event.find(b"\n") == len(event) - 2:
         return event[6:-2]
     lines = [_value(line) for line in event.splitlines() if line.startswith(b"data:")]
     return b"\n".join(lines) if lines else None
 
 
+def event_asides(event: bytes) -> str:
+    """What the event says beside its data: comments, its type, its id. Empty for nearly all.
+
+    Raises:
+        UnreadableEventError: A line begins like no field of the format.
+    """
+    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2:
+        return ""
+    asides = [line for line in event.splitlines() if line and not line.startswith(b"data:")]
+    if not all(line.startswith(_FIELDS) for line in asides):
+        raise UnreadableEventError("a line of the stream is no field of an event")
+    return " ".join(line.partition(b":")[2].decode(errors="replace").strip() for line in asides)
+
+
 def _value(line: bytes) -> bytes:
     value = line[5:]
     return value[1:] if value.startswith(b" ") else value
-
-
-def iter_events(data: bytes) -> Iterator[bytes]:
-    """Every complete event of a whole stream."""
-    yield from EventSplitter().feed(data)

@@ -5,21 +5,25 @@ call that reads as a ``<policy>`` tag once look-alikes, invisible characters and
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any, Final
 
 import msgspec
 
 from grokwarden.catalog.core_policy import CORE_POLICY, RESTRICTIONS
 from grokwarden.exchange.body import splice_text
-from grokwarden.exchange.model import Exchange, InsertMessages, Segment, Splice
+from grokwarden.exchange.model import Exchange, InsertMessages, Path, Segment, Splice
 from grokwarden.policies.base import Finding, Policy
-from grokwarden.text.fold import canonical_spans, fold
+from grokwarden.text.escapes import holds_escape, without_escapes
+from grokwarden.text.fold import NESTING_LIMIT, canonical_spans, fold
 from grokwarden.vocabulary import Action, Need, Phase
 
 _TAG: Final = re.compile(r"<[\s/\\]*(?:[\w-]+:\s*)?p\s*o\s*l\s*i\s*c\s*y(?=[\s/\\>:<]|\Z)")
 _INSERT_FIRST: Final = 0
+_LARGEST_EDITED: Final = 256 * 1024  # characters; a forged tag in a larger text blocks
+_MOST_EDITS: Final = 1000  # nobody writes this many tags by mistake, and each one costs
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,10 +53,19 @@ class CorePolicyStep:
         forged = False
         for segments in _texts_of(call.segments, skip_messages=min(present, 1)):
             found = _forged_tags(segments)
-            if found is not None:
-                forged = True
-                edits += found
-                must_block = must_block or any(segment.fixed for segment in segments) or not _is_clean(segments, found)
+            if found is None:
+                continue
+            forged = True
+            edits += found
+            must_block = (
+                must_block
+                or not found
+                or len(edits) > _MOST_EDITS
+                or any(segment.fixed for segment in segments)
+                or not _is_clean(segments, found)
+            )
+            if must_block:
+                break
         if forged:
             action = Action.BLOCK if must_block else Action.REDACT
             yield Finding(rule="forged-tag", action=action, edits=() if must_block else tuple(edits))
@@ -103,40 +116,63 @@ def _may_hold_tag(text: str) -> bool:
 
 
 def _forged_tags(segments: Sequence[Segment]) -> list[Splice] | None:
-    """The edits that turn each forged tag's brackets into square ones; ``None`` if there is no forged tag."""
+    """The edits that turn each forged tag's brackets into square ones; ``None`` if there is no forged tag.
+
+    There are tags and no edits where the text is too large to know where in it each character came from.
+    """
     text = segments[0].text if len(segments) == 1 else "".join(segment.text for segment in segments)
     if not _may_hold_tag(text):
         return None
-    if text.isascii() and not _may_hold_escape(text):
-        if _TAG.search(lowered := text.lower()) is None:
-            return None
-        canonical, starts, ends = lowered, range(len(text)), range(1, len(text) + 1)
-    else:
-        canonical, starts, ends = canonical_spans(text)  # type: ignore[assignment]
-    edits: list[Splice] = []
+    if len(text) > _LARGEST_EDITED:
+        return [] if _TAG.search(_unspanned(text)) else None
+    canonical, starts, ends = _canonical(text)
+    cuts: list[tuple[int, int, str]] = []
     for tag in _TAG.finditer(canonical):
-        edits += _replace(segments, starts[tag.start()], ends[tag.start()], "[")
+        cuts.append((starts[tag.start()], ends[tag.start()], "["))
         close = canonical.find(">", tag.end())
         if close != -1 and canonical.find("<", tag.end(), close) == -1:
-            edits += _replace(segments, starts[close], ends[close], "]")
-    return edits or None
+            cuts.append((starts[close], ends[close], "]"))
+    return list(_splices(segments, cuts)) or None
 
 
-def _replace(segments: Sequence[Segment], start: int, end: int, text: str) -> Iterator[Splice]:
-    """Edits for a span of the joined text, which may lie across parts; the first part it touches gets the new text."""
-    offset = 0
-    for segment in segments:
-        inner_start, inner_end = max(start - offset, 0), min(end - offset, len(segment.text))
-        if inner_start < inner_end:
-            yield Splice(segment.path, inner_start, inner_end, text)
-            text = ""
-        offset += len(segment.text)
+def _unspanned(text: str) -> str:
+    """What ``canonical_spans`` gives, without the spans, which take some hundred bytes a character."""
+    folded = fold(text)
+    for _ in range(NESTING_LIMIT):
+        if not holds_escape(folded):
+            break
+        folded = fold(without_escapes(folded))
+    return folded
+
+
+def _canonical(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
+    """See ``canonical_spans``; plain ASCII is its own canonical form, but for the case."""
+    if text.isascii() and text.isprintable() and not _may_hold_escape(text):
+        return text.lower(), range(len(text)), range(1, len(text) + 1)
+    return canonical_spans(text)
+
+
+def _splices(segments: Sequence[Segment], cuts: Sequence[tuple[int, int, str]]) -> Iterator[Splice]:
+    """Edits for spans of the joined text, in order; where one lies across parts, the first gets the new text."""
+    offsets = [0, *accumulate(len(segment.text) for segment in segments)]
+    for start, end, text in cuts:
+        part = bisect_right(offsets, start) - 1
+        replacement = text
+        while part < len(segments) and offsets[part] < end:
+            segment, offset = segments[part], offsets[part]
+            inner_start, inner_end = max(start - offset, 0), min(end - offset, len(segment.text))
+            if inner_start < inner_end:
+                yield Splice(segment.path, inner_start, inner_end, replacement)
+                replacement = ""
+            part += 1
 
 
 def _is_clean(segments: Sequence[Segment], edits: Sequence[Splice]) -> bool:
     """Nothing reads as a policy tag any more once the edits are made."""
-    after = (splice_text(s.text, [edit for edit in edits if edit.path == s.path]) for s in segments)
-    joined = "".join(after)
+    cuts: dict[Path, list[Splice]] = {}
+    for edit in edits:
+        cuts.setdefault(edit.path, []).append(edit)
+    joined = "".join(splice_text(s.text, cuts[s.path]) if s.path in cuts else s.text for s in segments)
     return _TAG.search(canonical_spans(joined)[0]) is None
 
 

@@ -11,12 +11,14 @@ from grokwarden.catalog.confusables import LOOK_ALIKES
 from grokwarden.text.escapes import Spans, holds_escape, undo_escapes
 
 _TABLE_LIMIT: Final = 16_384
-_NESTING_LIMIT: Final = 3
+NESTING_LIMIT: Final = 3
 _LOOK_ALIKE: Final = {char: plain for plain, chars in LOOK_ALIKES.items() for char in chars}
 _DROPPED: Final = frozenset({"Mn", "Me", "Cf", "Cs"})
 _IGNORABLE: Final = ((0x115F, 0x1160), (0x2065, 0x2065), (0x3164, 0x3164), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8))
+_WHITE_SPACE: Final = frozenset("\t\n\v\f\r")
 _TAG_BLOCK: Final = (0xE0000, 0xE0FFF)
-_LINE_BREAKS: Final = frozenset("\u0085\u2028\u2029")
+_LINE_BREAKS: Final = frozenset("\u2028\u2029")
+_CONTROLS: Final = bytes((*range(9), *range(14, 32), 127))  # white space is none of them
 _HANGUL: Final = ("\uac00", "\ud7a3")
 
 
@@ -34,6 +36,8 @@ class _FoldTable(dict[int, str]):
 def _is_invisible(char: str) -> bool:
     code = ord(char)
     ranges = (*_IGNORABLE, _TAG_BLOCK)
+    if code < 0xA0 and unicodedata.category(char) == "Cc":
+        return char not in _WHITE_SPACE
     return unicodedata.category(char) in _DROPPED or any(first <= code <= last for first, last in ranges)
 
 
@@ -69,12 +73,25 @@ def fold(text: str) -> str:
 
     Folding what is folded changes nothing. Plain ASCII only becomes lower case.
     """
-    return text.lower() if text.isascii() else text.translate(_TABLE)
+    if not text.isascii():
+        return text.translate(_TABLE)
+    lowered = text.lower()
+    return lowered if lowered.isprintable() else lowered.encode().translate(None, _CONTROLS).decode()
+
+
+def visible(text: str) -> str:
+    """The text without invisible characters, everything else as it is.
+
+    Invisible characters push words apart for whoever counts characters, and not for whoever reads.
+    """
+    if text.isascii():
+        return text if text.isprintable() else text.encode().translate(None, _CONTROLS).decode()
+    return "".join([char for char in text if _TABLE[ord(char)] or not _is_invisible(char)])
 
 
 def fold_with_offsets(text: str) -> tuple[str, list[int]]:
     """What ``fold`` returns, and for each of its characters the index of the original character it came from."""
-    if text.isascii():
+    if text.isascii() and text.isprintable():
         return text.lower(), list(range(len(text)))
     pieces = [_TABLE[ord(char)] for char in text]
     return "".join(pieces), [index for index, piece in enumerate(pieces) for _ in piece]
@@ -90,7 +107,7 @@ def canonical_spans(text: str) -> tuple[str, list[int], list[int]]:
     """
     folded, starts = fold_with_offsets(text)
     spans = Spans(folded, starts, [start + 1 for start in starts])
-    for _ in range(_NESTING_LIMIT):
+    for _ in range(NESTING_LIMIT):
         if not holds_escape(spans.text):
             break
         undone = undo_escapes(spans)

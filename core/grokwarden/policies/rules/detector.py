@@ -82,7 +82,7 @@ class Detector:
     def _own_finding(self, text: str, folded: bytes) -> Finding | None:
         """The author's first pattern found in a text as it is or, where more than case differs, in its folded form."""
         found = self._own.matches(text.encode(errors="replace"))
-        if not found and not text.isascii():
+        if not found and not (text.isascii() and len(text) == len(folded)):
             found = self._own.matches(folded)
         return Finding(rule=f"{self._own_name}-{min(found) + 1}", score=1.0) if found else None
 
