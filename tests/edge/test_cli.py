@@ -97,5 +97,5 @@ def test_version():
 def test_colour_is_for_terminals():
     """Escape codes in a build log or a pipe are garbage; FORCE_COLOR is the reader's own wish."""
     assert "\x1b" not in run_grokwarden("test", "examples/xai-gateway.yaml").stdout
-    assert "\x1b" in run_grokwarden("test", "examples/xai-gateway.yaml", FORCE_COLOR="1").stdout
+    assert "\x1b" in run_grokwarden("test", "examples/xai-gateway.yaml", FORCE_COLOR="1", TERM="xterm").stdout
     assert "\x1b[3" not in run_grokwarden("test", "examples/xai-gateway.yaml", FORCE_COLOR="1", NO_COLOR="1").stdout

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,11 @@ from grokwarden_sidecar.settings import (
     LaunchOptions,
     default_audit_dir,
 )
+
+_SERVING_NEEDS = ("aiohttp", "httptools", "prometheus_client", "uvicorn", "uvloop")
+for _module in _SERVING_NEEDS:  # told here, by what to install, before this process gives its place away
+    if find_spec(_module) is None:
+        raise ModuleNotFoundError(f"No module named {_module!r}", name=_module)
 
 
 def run(
