@@ -11,6 +11,7 @@ from grokwarden.compiler import Scope, compile_packs
 from grokwarden.edge.files import load
 from grokwarden.edge.sources import fingerprint
 from grokwarden.edge.yaml_writer import write_yaml
+from resource_texts import TARGET, pack_text
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = sorted((ROOT / "tests" / "fixtures" / "keeptrusts").iterdir())
@@ -82,3 +83,18 @@ def test_an_imported_file_compiles_to_the_bundle_of_the_original(fixture: Path, 
     assert bytes(original.document) == bytes(converted.document)
     assert original.bundle is not None
     assert original.bundle.packs[0].routing is not None
+
+
+def test_a_pack_that_fails_its_own_tests_is_not_put_in_force(tmp_path: Path):
+    """Its author wrote down what it must do; a pack that doesn't is a mistake that has already been found."""
+    tests = '[{name: harmless, request: {user: "Hello"}, expect: {action: Block}}]'
+    path = tmp_path / "pack.yaml"
+    path.write_text(pack_text(f"{{chain: [{{name: i, policy: prompt-injection}}], tests: {tests}}}") + "---" + TARGET)
+
+    reply = compiled(path)
+
+    assert reply.bundle is None
+    assert [remark.message for remark in reply.problems] == [
+        'the test "harmless" fails: expected Block, got Allow',
+    ]
+    assert reply.problems[0].line is not None

@@ -13,7 +13,7 @@ import msgspec
 from grokwarden.bundle import encode_bundle
 from grokwarden.compilation import CompileReply, CompileRequest, Remark
 from grokwarden.compiler import Scope
-from grokwarden.edge.compiling import compile_loaded
+from grokwarden.edge.compiling import compile_proven
 from grokwarden.edge.files import load
 from grokwarden.edge.sources import STDIN
 from grokwarden.errors import Problem
@@ -24,7 +24,7 @@ _BAD_REQUEST: Final = 2
 def compile_request(request: CompileRequest) -> CompileReply:
     """The reply to one request."""
     loaded = load([path for path in request.paths if path != STDIN])
-    outcome = compile_loaded(loaded, scope_of(request))
+    outcome = compile_proven(loaded, scope_of(request))
     document = encode_bundle(outcome.compilation.bundle) if outcome.compilation else b"null"
     return CompileReply(
         fingerprint=loaded.fingerprint,
