@@ -6,9 +6,7 @@ that no spelling of a path reaches a handler that its check did not see.
 
 import asyncio
 import re
-import traceback
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -18,6 +16,7 @@ from grokwarden_sidecar import responses
 from grokwarden_sidecar.bundle_store import BundleStore
 from grokwarden_sidecar.call_log import CLIENT_LEFT, CallLedger, CallLog, Refusal
 from grokwarden_sidecar.connection import ClientConnection
+from grokwarden_sidecar.logs import place_of
 from grokwarden_sidecar.metrics import Metrics
 from grokwarden_sidecar.responses import Reply
 
@@ -72,7 +71,7 @@ class DataPlane:
             client.absorb_cancellation()
             call.status, call.error_type = CLIENT_LEFT, "client_disconnected"
         except Exception as error:  # noqa: BLE001 - the last boundary: the client gets an error, never a hang-up
-            log.error("call_failed", decision_id=call.decision_id, error=type(error).__name__, at=_place_of(error))
+            log.error("call_failed", decision_id=call.decision_id, error=type(error).__name__, at=place_of(error))
             call.error_type = "internal_error"
             if not client.has_started:
                 reply = responses.refusal(
@@ -152,12 +151,6 @@ def _denied(call: CallLog) -> tuple[str, Reply] | None:
         return None
     message = f"Endpoint {call.endpoint} is not allowed by policy pack {pack}."
     return _ENDPOINT_DENIED, responses.refusal(403, message, code="endpoint_not_allowed")
-
-
-def _place_of(error: Exception) -> str:
-    """Where it was raised; its text and the frames' values may hold pieces of the call, and are not told."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 def _shown(path: bytes) -> str:

@@ -1,9 +1,15 @@
-"""Logs: one event a line, a constant name in the past tense with its facts as fields, on standard error."""
+"""Logs: one event a line, a constant name in the past tense with its facts as fields, on standard error.
 
+Of an exception, whoever logs it, only its type and its place are written: its text may hold a piece of a call.
+"""
+
+import asyncio
 import logging
 import sys
+import traceback
 from enum import StrEnum
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import structlog
 
@@ -31,6 +37,29 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+def place_of(error: BaseException) -> str:
+    """Where it was raised, without the frames' values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+def log_stray_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A loop's handler for what no task handled: the loop's own would write the exception's text."""
+    error = context.get("exception")
+    told = {"error": type(error).__name__, "at": place_of(error)} if isinstance(error, BaseException) else {}
+    structlog.stdlib.get_logger(__name__).error("error_unhandled", **told)
+
+
+def _without_traceback(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The event with its exception's type and place in the traceback's stead."""
+    told = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if told is True else told[1] if isinstance(told, tuple) else told
+    if isinstance(error, BaseException):
+        event.setdefault("error", type(error).__name__)
+        event.setdefault("at", place_of(error))
+    return event
+
+
 def configure_logs(*, level: LogLevel, form: LogFormat) -> None:
     """Everything that is logged from now on, by any library, leaves in this form."""
     is_console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and sys.stderr.isatty())
@@ -51,7 +80,7 @@ def configure_logs(*, level: LogLevel, form: LogFormat) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _without_traceback, renderer],
         )
     )
     root = logging.getLogger()

@@ -28,6 +28,7 @@ from grokwarden_sidecar.bundle_source import BundleSource, FileSource, Rejection
 from grokwarden_sidecar.bundle_store import BundleStore
 from grokwarden_sidecar.call_log import CallLedger, Identity
 from grokwarden_sidecar.keys import KeyRing
+from grokwarden_sidecar.logs import log_stray_error
 from grokwarden_sidecar.metrics import Metrics
 from grokwarden_sidecar.proxy import ChatProxy, Dispatcher, ModelsProxy
 from grokwarden_sidecar.routing import TargetStates
@@ -75,6 +76,7 @@ def run(settings: RunSettings, *, on_serving: Callable[[Serving], None]) -> None
 
 
 async def _run(settings: RunSettings, on_serving: Callable[[Serving], None]) -> None:
+    asyncio.get_running_loop().set_exception_handler(log_stray_error)
     data_socket = listen(settings.listen, flag="--listen")
     admin_socket = listen(settings.admin, flag="--admin")
     try:
@@ -84,7 +86,12 @@ async def _run(settings: RunSettings, on_serving: Callable[[Serving], None]) -> 
     try:
         async with AiohttpUpstream() as upstream, asyncio.TaskGroup() as tasks:
             sidecar = _Sidecar(settings, audit, upstream, tasks)
-            data = HttpServer(sidecar.data_plane, data_socket, drain_seconds=settings.drain_seconds)
+            data = HttpServer(
+                sidecar.data_plane,
+                data_socket,
+                drain_seconds=settings.drain_seconds,
+                on_refused=sidecar.metrics.refused,
+            )
             admin = HttpServer(sidecar.admin_plane, admin_socket, drain_seconds=1)
             _on_signals(sidecar, data)
             await sidecar.start()
