@@ -22,6 +22,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 _CHILD_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.1  # some file systems tell nobody of a change; a look costs some 60 µs
+_LONGEST_PAUSE_SECONDS: Final = 1.0  # that a change waits for more of them
 _RETRY_SECONDS: Final = 2.0
 
 
@@ -122,11 +123,21 @@ class _Looks:
         self.compiled: str | None = None
 
     async def change(self) -> str:
-        """The files' state, as soon as it is another one than ``compiled`` and the same in two looks."""
-        before = self.compiled
+        """The files' state, as soon as it is another one than ``compiled`` and the same in two looks.
+
+        A writer that never pauses is waited for one second: then whatever is there is taken, and what follows later.
+        """
+        clock = asyncio.get_running_loop().time
+        before, changed = self.compiled, None
         while True:
             stamp = await asyncio.to_thread(_stamp, self._paths)
-            if stamp != self.compiled and (stamp == before or self.compiled is None):
+            if stamp == self.compiled:
+                changed = None
+            elif self.compiled is None or stamp == before:
+                return stamp
+            elif changed is None:
+                changed = clock()
+            elif clock() - changed >= _LONGEST_PAUSE_SECONDS:
                 return stamp
             before = stamp
             await asyncio.sleep(_LOOK_SECONDS)

@@ -84,6 +84,23 @@ async def test_an_atomic_rename_takes_effect(reloading, grok):
     assert await is_blocked(reloading, "second")
 
 
+async def test_edits_that_never_pause_take_effect(reloading, grok):
+    """A controller that writes ten times a second must not keep an old policy in force."""
+    applied = len(reloading.events("bundle_applied"))
+    number = 0
+
+    async def is_applied():
+        nonlocal number
+        number += 1
+        await reloading.configure(*forbidding(grok.base_url, f"word{number}"))
+        return len(reloading.events("bundle_applied")) > applied
+
+    await eventually(is_applied, timeout_seconds=RELOAD_SECONDS, state=lambda: (number, reloading.log_text))
+
+    assert await reloading.bundle()
+    assert number > 1
+
+
 async def test_a_call_keeps_the_bundle_it_began_with(reloading, grok):
     """A stream that is judged by two packs, each for a half of it, would be judged by neither."""
     gate = asyncio.Event()
