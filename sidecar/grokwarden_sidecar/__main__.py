@@ -8,6 +8,7 @@ import sys
 # structlog would load all of it, 3 MB, and nothing here prints with it
 sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
+from grokwarden.audit.errors import AuditUnavailableError  # noqa: E402
 from grokwarden_sidecar.logs import configure_logs  # noqa: E402
 from grokwarden_sidecar.main import Serving, StartRefused, run  # noqa: E402
 from grokwarden_sidecar.settings import LaunchOptions, SettingsError  # noqa: E402
@@ -29,6 +30,9 @@ def main(options: LaunchOptions) -> int:
             _tell(problem)
         _tell("nothing was started: the configuration can't be used")
         return EXIT_UNUSABLE if error.is_unreadable else EXIT_FINDINGS
+    except AuditUnavailableError as error:
+        _tell(str(error))
+        return EXIT_FINDINGS
     return 0
 
 

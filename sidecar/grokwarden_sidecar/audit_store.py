@@ -106,7 +106,12 @@ class AuditStore:
         self._written = 0
 
     def write_head(self) -> None:
-        """Sign how far the log is on disk."""
+        """Sign how far the log is on disk.
+
+        Raises:
+            AuditSegmentChangedError: The directory is gone.
+            OSError: It can't be written to.
+        """
         head = sign_head(
             self._key,
             chain_id=self.chain_id,
@@ -114,7 +119,12 @@ class AuditStore:
             last_hash=self.synced.hash,
             time=rfc3339(self._clock()),
         )
-        write_durably(self._directory / HEAD_NAME, encode_head(head), mode=FILE_MODE)
+        try:
+            write_durably(self._directory / HEAD_NAME, encode_head(head), mode=FILE_MODE)
+        except FileNotFoundError:
+            if self._segment is not None:
+                self._segment.check()  # says what is gone, and what helps
+            raise
         self.head_seq = head.seq
 
     @property

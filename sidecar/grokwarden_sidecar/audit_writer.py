@@ -62,6 +62,11 @@ class AuditCounters:
     dropped: dict[str, int]
     last_error: str | None
 
+    @property
+    def lost(self) -> int:
+        """Records lost, whatever for."""
+        return sum(self.dropped.values())
+
 
 class AuditWriter:
     """The one writer of an audit directory. Made and closed once; every method may be called from the event loop."""
@@ -197,7 +202,8 @@ class AuditWriter:
         """Everything is on disk, the head is signed and the directory is free. A second call says the same.
 
         Raises:
-            AuditUnavailableError: Records could not be written in this time, and are lost with this process.
+            AuditUnavailableError: Records could not be written in this time, and are lost with this process; or all
+                are written, but the head that covers the last of them is not.
         """
         self._is_closing = True
         self._urgent.set()

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 import uvloop
 
-from grokwarden.audit.errors import AuditError
+from grokwarden.audit.errors import AuditError, AuditUnavailableError
 from grokwarden.catalog import Catalog, load_catalog
 from grokwarden.compilation import CompileRequest
 from grokwarden.errors import GrokwardenError
@@ -66,6 +66,7 @@ def run(settings: RunSettings, *, on_serving: Callable[[Serving], None]) -> None
     Raises:
         StartRefused: The configuration can't be used.
         SettingsError: An address or the audit directory can't be used.
+        AuditUnavailableError: Everything ended well, but audit records were lost.
     """
     try:
         uvloop.run(_run(settings, on_serving))
@@ -106,7 +107,23 @@ async def _run(settings: RunSettings, on_serving: Callable[[Serving], None]) -> 
             sidecar.stop()
             log.info("drained")
     finally:
+        await _close_audit(audit)
+
+
+async def _close_audit(audit: AuditWriter) -> None:
+    """The audit log is complete, or it was said what it lacks.
+
+    Raises:
+        AuditUnavailableError: Records were lost.
+    """
+    try:
         await audit.close(timeout_seconds=_AUDIT_CLOSE_SECONDS)
+    except AuditUnavailableError as error:
+        if audit.counters.lost:
+            raise
+        log.warning("audit_head_unwritten", reason=str(error))
+    if lost := audit.counters.lost:
+        raise AuditUnavailableError(f"{lost} audit records were lost while the proxy ran: {audit.counters.dropped}")
 
 
 class _Sidecar:

@@ -262,6 +262,19 @@ async def test_a_segment_that_somebody_else_touches_stops_the_writer(tmp_path, m
         await writer.close(timeout_seconds=0.1)
 
 
+async def test_a_directory_that_is_gone_is_named_when_only_the_head_is_due(tmp_path):
+    """Whoever reads the reason must learn what to do, not the name of a temporary file."""
+    writer = open_writer(tmp_path / "log", head_seconds=60)
+    writer.append(call_record(1))
+    await eventually(lambda: writer.counters.written == 1)
+    (tmp_path / "log").rename(tmp_path / "aside")
+
+    with pytest.raises(AuditUnavailableError, match=r"found no file.*started again"):
+        await writer.close(timeout_seconds=0.1)
+
+    assert writer.counters.lost == 0
+
+
 async def test_a_closed_writer_counts_what_comes_too_late(tmp_path):
     """A call that outlives the drain is a lost record, and must be seen as one."""
     writer = open_writer(tmp_path / "log")

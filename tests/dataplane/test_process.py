@@ -1,13 +1,15 @@
 """The process as a person or a supervisor starts and ends it: every way ends with a code and a sentence."""
 
 import asyncio
+import shutil
 import signal
 from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
 
-from answers import DONE, chunk
+from answers import DONE, answer, chunk
+from audit_logs import verify_directory
 from eventually import eventually
 from fake_grok import HANG
 from resource_texts import pack_text, target_text
@@ -68,6 +70,53 @@ async def test_draining_ends_when_its_time_is_up(running_grok, grok, tmp_path):
 
     assert code == 0
     assert len(sidecar.records) == 1
+
+
+async def test_an_audit_directory_that_is_gone_is_told_to_the_end(running_grok, grok, tmp_path):
+    """A supervisor reads the exit code, a person the sentence; a traceback says neither."""
+    grok.reply(json=answer(), times=1000)
+    async with running_sidecar(tmp_path, *configuration(running_grok.base_url)) as sidecar:
+        await sidecar.record_of(await sidecar.chat())
+        shutil.rmtree(sidecar.audit_dir)
+        await sidecar.chat()
+        refused = await eventually(lambda: _refusal(sidecar), timeout_seconds=5)
+        ready = await sidecar.admin("/readyz")
+        sidecar.exit_code = 1
+
+    said = sidecar.log_text
+    assert refused.json()["error"]["code"] == "audit_unavailable"
+    assert "found no file" in ready.text
+    assert "started again" in ready.text
+    assert "\nerror: audit log" in said
+    assert "records unwritten" in said
+    assert "Traceback" not in said
+
+
+async def test_an_audit_directory_that_comes_back_is_gone_on_with(running_grok, grok, tmp_path):
+    """A volume that was moved for a moment costs refused calls, but neither records nor a restart."""
+    grok.reply(json=answer(), times=1000)
+    async with running_sidecar(tmp_path, *configuration(running_grok.base_url)) as sidecar:
+        first = await sidecar.record_of(await sidecar.chat())
+        aside = sidecar.audit_dir.rename(tmp_path / "aside")
+        second = await sidecar.chat()
+        await eventually(lambda: _refusal(sidecar), timeout_seconds=5)
+        aside.rename(sidecar.audit_dir)
+        record = await sidecar.record_of(second)
+        third = await eventually(lambda: _answered(sidecar), timeout_seconds=5)
+        await sidecar.record_of(third)
+
+    assert record["prev_hash"] == first["hash"]
+    assert verify_directory(sidecar.audit_dir).is_clean
+
+
+async def _refusal(sidecar):
+    response = await sidecar.chat()
+    return response if response.status_code == 503 else None
+
+
+async def _answered(sidecar):
+    response = await sidecar.chat()
+    return response if response.status_code == 200 else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,6 +55,7 @@ class Sidecar:
     Attributes:
         config: The file that it was started with and watches.
         url: Of the data plane, without ``/v1``.
+        exit_code: What it must end with.
     """
 
     process: asyncio.subprocess.Process
@@ -64,6 +65,7 @@ class Sidecar:
     stdout: Path
     url: str = ""
     admin_url: str = ""
+    exit_code: int = 0
     http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=20))
 
     @property
@@ -149,7 +151,7 @@ class Sidecar:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
         code = await asyncio.wait_for(self.process.wait(), _STOP_SECONDS)
-        assert code == 0, f"exit code {code}; log: {self.log_text}"
+        assert code == self.exit_code, f"exit code {code}; log: {self.log_text}"
         assert not self.events("call_failed"), self.log_text
 
 

@@ -36,7 +36,10 @@ class AuditSegmentChangedError(AuditError):
     """Somebody else moved, cut or wrote the file that is being written."""
 
     def __init__(self, place: str, *, expected: str, found: str) -> None:
-        super().__init__(f"{place} was changed while it was written: expected {expected}, found {found}")
+        super().__init__(
+            f"{place} was changed while it was written: expected {expected}, found {found}; "
+            "calls are refused until that very file is back as it was, or the proxy is started again"
+        )
 
 
 class AuditUnavailableError(AuditError):
