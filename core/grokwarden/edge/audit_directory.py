@@ -9,6 +9,7 @@ from pathlib import Path
 
 from grokwarden.audit.layout import HEAD_NAME, LOCK_NAME, segment_name, segment_number
 from grokwarden.audit.verify import HeadFile, SegmentLines
+from grokwarden.edge.sources import open_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +37,15 @@ def read_audit_directory(directory: Path) -> AuditDirectory:
     """
     is_live = has_writer(directory)
     path = directory / HEAD_NAME
-    head = HeadFile(name=HEAD_NAME, raw=path.read_bytes()) if path.exists() else None
+    head = HeadFile(name=HEAD_NAME, raw=_read(path)) if path.exists() else None
     names = [segment_name(number) for number in segment_numbers(directory)]
     segments = tuple(SegmentLines(name=name, lines=_Lines(directory / name)) for name in names)
     return AuditDirectory(is_live=is_live, head=head, segments=segments)
+
+
+def _read(path: Path) -> bytes:
+    with open_file(path) as file:
+        return file.read()
 
 
 def has_writer(directory: Path) -> bool:
@@ -115,5 +121,5 @@ class _Lines:
     path: Path
 
     def __iter__(self) -> Iterator[bytes]:
-        with self.path.open("rb") as file:
+        with open_file(self.path) as file:
             yield from file

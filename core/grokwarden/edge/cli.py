@@ -4,6 +4,8 @@ So the core imports no plane, ``grokwarden validate`` loads no HTTP stack, and a
 installed is listed all the same and says what to install.
 """
 
+import errno
+import sys
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, Final
@@ -13,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from grokwarden import __version__
-from grokwarden.edge.output import Exit, fail, print_error
+from grokwarden.edge.output import Exit, fail, give_up_output, print_error
 from grokwarden.errors import GrokwardenError
 
 ENTRY_POINTS: Final = "grokwarden.commands"
@@ -29,6 +31,8 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "audit": "Verify and read audit logs.",
 }
 """One line per command, so that ``--help`` loads none of them. The order is the order of the list."""
+
+_UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 EXTRAS: Final[Mapping[str, str]] = {"grokwarden_sidecar": "sidecar", "grokwarden_operator": "operator"}
 """The extra that brings what the package of a plane imports."""
@@ -46,6 +50,14 @@ class LazyGroup(TyperGroup):
         """The command itself, loaded now."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, self._load(name) if name in self._found else command, rest
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own types are private
+        """Run the command; a reader of its output that has left is no error of its own."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            give_up_output()
+            raise SystemExit(Exit.UNREAD) from None
 
     def _load(self, name: str) -> object:
         point = self._found[name]
@@ -114,7 +126,19 @@ def grokwarden(
 def main() -> None:
     """Run the command line. What a person has to mend is one message, never a traceback."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except GrokwardenError as error:
         print_error(str(error))
         raise SystemExit(Exit.UNUSABLE) from None
+    except BrokenPipeError:
+        give_up_output()
+        raise SystemExit(Exit.UNREAD) from None
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        give_up_output()
+        print_error(f"the output could not be written: {error.strerror}")
+        raise SystemExit(Exit.FINDINGS) from None

@@ -3,6 +3,7 @@
 Colour only on a terminal, and never with ``NO_COLOR`` (rich sees to both). Nothing is wrapped when a program reads it.
 """
 
+import os
 import sys
 from collections.abc import Iterable
 from enum import IntEnum, StrEnum
@@ -28,14 +29,23 @@ class Exit(IntEnum):
     OK = 0
     FINDINGS = 1
     UNUSABLE = 2
+    UNREAD = 141
+    """Nobody reads standard output any more; a shell says the same of a program that SIGPIPE ended."""
 
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="For people (text) or for programs (json).")]
 
 
+class _Console(Console):
+    """Leaves it to ``main`` to end when nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console(*, is_error: bool = False) -> Console:
     """A console of standard output or standard error, as they are now."""
-    return Console(stderr=is_error, highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    return _Console(stderr=is_error, highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
 
 
 def print_line(text: str = "", *, style: str | None = None) -> None:
@@ -62,6 +72,13 @@ def print_problems(problems: Iterable[Problem]) -> None:
 def print_json(document: msgspec.Struct) -> None:
     """Write a result as one JSON document."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
+
+
+def give_up_output() -> None:
+    """Standard output takes no more: what is still in its buffer is dropped, also at the interpreter's end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def fail(message: str, *, code: Exit = Exit.UNUSABLE) -> NoReturn:

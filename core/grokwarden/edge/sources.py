@@ -4,8 +4,10 @@ A directory may be a mounted ConfigMap: its files are symlinks through ``..data`
 that begin with a dot are left alone, which skips those internals.
 """
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,10 +103,24 @@ def _directory(path: Path) -> Iterator[Source]:
 
 def _file(path: Path, *, is_named: bool) -> Source:
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             return _bounded(str(path), stream, is_named=is_named)
     except OSError as error:
         return Source(name=str(path), trouble=f"can't be read: {error.strerror}", is_named=is_named)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """The file, open to be read.
+
+    Raises:
+        OSError: It can't be, or is none: a pipe might never say a word, and a device never end.
+    """
+    # without O_NONBLOCK a pipe that nobody writes to would wait here
+    stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb")
+    if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        return stream
+    stream.close()
+    raise OSError(errno.EINVAL, "not a regular file; - reads standard input", str(path))
 
 
 def _bounded(name: str, stream: BinaryIO, *, is_named: bool) -> Source:

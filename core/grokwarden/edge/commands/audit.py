@@ -4,18 +4,20 @@ import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
 import msgspec
 import typer
 
 from grokwarden.audit.chain import read_link
+from grokwarden.audit.errors import AuditError, AuditKeyError
 from grokwarden.audit.findings import FindingKind, LogReport
 from grokwarden.audit.head import parse_public_key, public_key_text
 from grokwarden.audit.record import AuditRecord, RecoveredRecord
 from grokwarden.audit.verify import HeadFile, verify_log
 from grokwarden.edge.audit_directory import LogTail, read_audit_directory, segment_numbers
 from grokwarden.edge.output import Exit, Output, OutputOption, fail, print_json, print_line
+from grokwarden.edge.sources import open_file
 
 _POLL_SECONDS: Final = 0.2
 _WIDTHS: Final = (27, 20, 32, 24, 6, 10)
@@ -55,6 +57,13 @@ class VerifyDocument(msgspec.Struct, kw_only=True):
     omitted: int
 
 
+class ErrorDocument(msgspec.Struct, kw_only=True):
+    """What ``audit verify --output json`` shows when nothing could be verified."""
+
+    directory: str
+    error: str
+
+
 @app.command()
 def verify(
     directory: DirectoryArgument,
@@ -73,15 +82,18 @@ def verify(
 
     Exit codes: 0 nothing found, 1 findings, 2 there is no log that can be read.
     """
-    keys = frozenset(key for text in trusted_key or () for key in _trusted_keys(text))
     try:
-        known_heads = [HeadFile(name=str(path), raw=path.read_bytes()) for path in known_head or ()]
+        keys = frozenset(key for text in trusted_key or () for key in _trusted_keys(text))
+        known_heads = [HeadFile(name=str(path), raw=_read(path)) for path in known_head or ()]
         log = read_audit_directory(directory)
         if log.is_empty:
-            fail(f"{directory}: there is no audit log here; expected head.json and audit-000001.jsonl")
+            message = f"{directory}: there is no audit log here; expected head.json and audit-000001.jsonl"
+            _fail(directory, message, output)
         report = verify_log(log.segments, log.head, trusted_keys=keys, known_heads=known_heads, is_live=log.is_live)
     except OSError as error:
-        fail(f"{error.filename or directory}: {error.strerror}; nothing verified")
+        _fail(directory, f"{error.filename or directory}: {error.strerror}; nothing verified", output)
+    except AuditError as error:
+        _fail(directory, str(error), output)
     if output is Output.JSON:
         print_json(_document(directory, report, is_live=log.is_live, is_key_pinned=bool(keys)))
     else:
@@ -116,6 +128,18 @@ def tail(
         return
 
 
+def _fail(directory: Path, message: str, output: Output) -> NoReturn:
+    """Nothing was verified: a script that reads JSON gets some, and a person the sentence."""
+    if output is Output.JSON:
+        print_json(ErrorDocument(directory=str(directory), error=message))
+    fail(message)
+
+
+def _read(path: Path) -> bytes:
+    with open_file(path) as file:
+        return file.read()
+
+
 def _trusted_keys(text: str) -> list[str]:
     """The keys that the option names, in base64: itself, or what the file of that name holds."""
     path = Path(text)
@@ -123,12 +147,12 @@ def _trusted_keys(text: str) -> list[str]:
         is_file = path.is_file()
         content = path.read_text(encoding="utf-8").strip() if is_file else text
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"{text}: the trusted key can't be read: {error}")
+        raise AuditKeyError(f"{text}: the trusted key can't be read: {error}") from error
     if content.startswith("-----BEGIN"):
         return [public_key_text(parse_public_key(content))]
     keys = [line.strip() for line in content.splitlines() if line.strip() and not line.startswith("#")]
     if not keys:
-        fail(f"{text}: expected a public key, found an empty file")
+        raise AuditKeyError(f"{text}: expected a public key, found an empty file")
     return [public_key_text(parse_public_key(key)) for key in keys]
 
 

@@ -26,6 +26,7 @@ from grokwarden.edge.output import (
     print_problems,
     print_warning,
 )
+from grokwarden.edge.sources import open_file
 from grokwarden.engine import Engine
 from grokwarden.exchange.body import MalformedCall
 from grokwarden.explain import Explanation, StepExplanation, explain_call
@@ -69,7 +70,10 @@ def explain(
 
 def _read_request(name: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        if name == "-":
+            return sys.stdin.buffer.read()
+        with open_file(Path(name)) as file:
+            return file.read()
     except OSError as error:
         fail(f"--request {name}: can't be read ({error.strerror})")
 
