@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from grokwarden_sidecar.responses import RawHeaders
+
+HANG_UP: Final = "grokwarden.hang_up"
+"""The ASGI extension of a server that calls back when the client hangs up."""
 
 
 class BodyTooLarge(ValueError):
@@ -20,6 +23,9 @@ class ClientConnection:
     """
 
     __slots__ = (
+        "_first",
+        "_is_notified",
+        "_notify",
         "_receive",
         "_send",
         "_task",
@@ -44,17 +50,22 @@ class ClientConnection:
         self.method: str = scope["method"]
         self.path = path
         self.headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self._first = dict(reversed(self.headers))
+        self._notify: Callable[[Callable[[], None] | None], None] | None = (
+            scope.get("extensions", {}).get(HANG_UP, {}).get("notify")
+        )
         self._receive = receive
         self._send = send
         self._tasks = tasks
         self._watch: asyncio.Task[None] | None = None
+        self._is_notified = False
         self._task = asyncio.current_task()
         self.has_left = False
         self.has_started = False
 
     def header(self, name: bytes) -> bytes | None:
         """The first header of this lower-case name."""
-        return next((value for key, value in self.headers if key == name), None)
+        return self._first.get(name)
 
     async def read_body(self, limit_bytes: int) -> bytes:
         """The whole body.
@@ -86,11 +97,18 @@ class ClientConnection:
 
     def watch(self) -> None:
         """From now on a hang-up cancels the call's task: the server says nothing of it by itself."""
-        self._watch = self._tasks.create_task(self._await_hang_up())
+        if self._notify is not None:
+            self._is_notified = True
+            self._notify(self._hung_up)
+        else:
+            self._watch = self._tasks.create_task(self._await_hang_up())
 
     async def _await_hang_up(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._hung_up()
+
+    def _hung_up(self) -> None:
         self.has_left = True
         if self._task is not None:
             self._task.cancel()
@@ -102,6 +120,9 @@ class ClientConnection:
 
     def close(self) -> None:
         """The call has ended: nobody watches any more."""
+        if self._is_notified and self._notify is not None:
+            self._is_notified = False  # the connection's next call may have begun to watch
+            self._notify(None)
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None  # its cancellation holds our frames: a cycle that only the collector would end
@@ -115,7 +136,7 @@ class ClientConnection:
 
     async def start(self, status: int, headers: RawHeaders, *, request_id: str) -> None:
         """The answer's head; ``x-request-id`` is added unless the headers have one."""
-        if not any(name == b"x-request-id" for name, _ in headers):
+        if b"x-request-id" not in dict(headers):
             headers = [*headers, (b"x-request-id", request_id.encode())]
         self.has_started = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
