@@ -90,15 +90,21 @@ class _Relaying:
 
     def _take(self, events: list[bytes]) -> bytes:
         """What the client gets for these events."""
+        relay = self._relay
+        out = self._take_unnamed(events) if relay.model is None else relay.feed(events)
+        guard = self._passage.guard
+        if guard is not None and relay.is_holding is not (self._held_since is not None):
+            self._measure_hold(guard.holders)
+        return out
+
+    def _take_unnamed(self, events: list[bytes]) -> bytes:
+        """The same while it is not known which model answers."""
         relay, call = self._relay, self._passage.call
-        was_unnamed = relay.model is None
         out = relay.feed(events)
-        if was_unnamed and relay.model is not None:
+        if relay.model is not None:
             call.model_served = relay.model[:256]
             if (finding := self._accountant.reject_substitute(call, self._passage.answer)) is not None:
-                out = relay.fail(finding, code="model_substituted")
-        if self._passage.guard is not None and relay.is_holding is not (self._held_since is not None):
-            self._measure_hold(self._passage.guard.holders)
+                return relay.fail(finding, code="model_substituted")
         return out
 
     def _measure_hold(self, holders: tuple[tuple[str, str], ...]) -> None:

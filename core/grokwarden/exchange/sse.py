@@ -24,7 +24,8 @@ class EventSplitter:
         Raises:
             EventTooLongError: An event has no end in sight.
         """
-        if not self._rest and chunk.endswith(b"\n\n") and chunk.find(b"\n\n") == len(chunk) - 2 and b"\r" not in chunk:
+        is_one_line = chunk.find(b"\n") == len(chunk) - 2 and chunk.endswith(b"\n\n")
+        if is_one_line and not self._rest and chunk.find(b"\r") == -1:  # as providers send them
             return [chunk]
         data = self._rest + chunk if self._rest else chunk
         events = []
