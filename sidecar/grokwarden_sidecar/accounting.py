@@ -22,7 +22,7 @@ _MAX_NAME: Final = 256  # a provider's word, kept in every record
 log = structlog.stdlib.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Answer:
     """A provider's answer whose head has come.
 
@@ -36,13 +36,12 @@ class Answer:
     model_sent: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Passage:
     """One answer on its way from a provider to a client.
 
     Attributes:
         headers: Those of the provider that the client gets.
-        identity: For an answer of ours, where the provider's has none.
     """
 
     call: CallLog
@@ -51,7 +50,12 @@ class Passage:
     answer: Answer
     headers: RawHeaders
     guard: AnswerGuard | None
-    identity: AnswerIdentity
+    now: Callable[[], float]
+
+    @property
+    def identity(self) -> AnswerIdentity:
+        """For an answer of ours, where the provider's has none."""
+        return make_identity(self.call, self.exchange, self.now)
 
 
 def make_identity(call: CallLog, exchange: Exchange, now: Callable[[], float]) -> AnswerIdentity:

@@ -6,7 +6,7 @@ from typing import Final
 from grokwarden.exchange.answer import UnreadableAnswer, read_answer
 from grokwarden.exchange.model import Exchange
 from grokwarden_sidecar import responses
-from grokwarden_sidecar.accounting import Accountant, Answer, Passage, make_identity
+from grokwarden_sidecar.accounting import Accountant, Answer, Passage
 from grokwarden_sidecar.aside import apart
 from grokwarden_sidecar.call_log import CallLog
 from grokwarden_sidecar.connection import ClientConnection
@@ -44,7 +44,7 @@ class Answerer:
         headers = client_headers(answer.reply.headers)
         call.request_id = _header(headers, b"x-request-id") or call.request_id
         guard = call.engine.answer_guard()
-        passage = Passage(call, client, exchange, answer, headers, guard, make_identity(call, exchange, self._now))
+        passage = Passage(call, client, exchange, answer, headers, guard, self._now)
         try:
             if exchange.stream and _is_event_stream(headers):
                 await relay_stream(passage, self._accountant, self._metrics, self._clock_ns)
@@ -133,4 +133,7 @@ def _is_event_stream(headers: RawHeaders) -> bool:
 
 
 def _header(headers: RawHeaders, name: bytes) -> str | None:
-    return next((value.decode("latin-1") for key, value in headers if key == name), None)
+    for key, value in headers:
+        if key == name:
+            return value.decode("latin-1")
+    return None

@@ -146,7 +146,7 @@ class DataPlane:
 
 def _denied(call: CallLog) -> tuple[str, Reply] | None:
     """The pack that leaves this endpoint out."""
-    pack = call.engine.pack_denying(Endpoint(call.endpoint))
+    pack = call.engine.pack_denying(call.endpoint)
     if pack is None:
         return None
     message = f"Endpoint {call.endpoint} is not allowed by policy pack {pack}."

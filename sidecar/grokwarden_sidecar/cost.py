@@ -112,9 +112,9 @@ def _table_ticks(pricing: Pricing, fresh: int, cached: int, output: int) -> int 
 
 def _details(usage: Mapping[str, object], name: str) -> Mapping[str, object]:
     details = usage.get(f"{name}_details")
-    return details if isinstance(details, Mapping) else _NONE
+    return details if isinstance(details, dict) else _NONE
 
 
 def _count(usage: Mapping[str, object], name: str) -> int | None:
     value = usage.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and value >= 0 else None

@@ -41,6 +41,10 @@ class Engine:
         self._report = report
         self.steps = bind(bundle)
         self._answer_steps = tuple(step for step in self.steps if step.answer_phases)
+        self._denying = {
+            endpoint.value: next((pack.name for pack in bundle.packs if endpoint not in pack.endpoints), None)
+            for endpoint in Endpoint
+        }
         self.endpoints = frozenset(Endpoint).intersection(*(pack.endpoints for pack in bundle.packs))
 
     def judge_request(self, call: Exchange) -> Verdict:
@@ -69,6 +73,6 @@ class Engine:
         """Some pack says ``onUnscannable: Block``."""
         return any(pack.on_unscannable is Fallback.BLOCK for pack in self.bundle.packs)
 
-    def pack_denying(self, endpoint: Endpoint) -> str | None:
+    def pack_denying(self, endpoint: str) -> str | None:
         """The first pack whose ``endpoints.allow`` leaves this endpoint out."""
-        return next((pack.name for pack in self.bundle.packs if endpoint not in pack.endpoints), None)
+        return self._denying[endpoint]
