@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from grokwarden.bundle import Bundle
-from grokwarden.engine.answer import AnswerGuard
+from grokwarden.engine.answer import AnswerGuard, AnswerPlan
 from grokwarden.engine.chain import Report, bind
 from grokwarden.engine.decision import Verdict
 from grokwarden.engine.request import judge_request
@@ -40,7 +40,8 @@ class Engine:
         self._clock_ns = clock_ns
         self._report = report
         self.steps = bind(bundle)
-        self._answer_steps = tuple(step for step in self.steps if step.answer_phases)
+        answer_steps = tuple(step for step in self.steps if step.answer_phases)
+        self._answer_plan = AnswerPlan(answer_steps) if answer_steps else None
         self._denying = {
             endpoint.value: next((pack.name for pack in bundle.packs if endpoint not in pack.endpoints), None)
             for endpoint in Endpoint
@@ -56,9 +57,9 @@ class Engine:
 
     def answer_guard(self) -> AnswerGuard | None:
         """The response phase of one call; ``None`` where no step looks at answers."""
-        if not self._answer_steps:
+        if self._answer_plan is None:
             return None
-        return AnswerGuard(self._answer_steps, self._clock_ns, self._report)
+        return AnswerGuard(self._answer_plan, self._clock_ns, self._report)
 
     def refused_opaque(self, call: Exchange) -> tuple[str, Opaque] | None:
         """The pack that refuses what it can't read in this call, and the first such thing."""

@@ -2,24 +2,63 @@
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from grokwarden.engine.chain import BoundStep, Report
 from grokwarden.engine.decision import Block, Decision
 from grokwarden.engine.windows import WindowCutter
 from grokwarden.exchange.answer import Lane, Piece
 from grokwarden.exchange.model import Slot
+from grokwarden.policies.base import Finding
 from grokwarden.text.fold import visible
 from grokwarden.vocabulary import Need, OnStream, Phase
 
+_Scanner = tuple[int, BoundStep, Callable[[str, Slot], Finding | None]]
+"""A step's number in the chain, the step, and what judges a text for it."""
 
-class _LaneState(msgspec.Struct):
-    """A text so far. ``is_fresh``: something of it has come since its end was last judged."""
 
-    slot: Slot
-    cutter: WindowCutter
-    whole: list[str]
-    is_fresh: bool = True
+class AnswerPlan:
+    """What is the same for every answer under one bundle: which steps see what of it.
+
+    Attributes:
+        holds_all: A step waits for the whole answer, so nothing may be delivered before ``finish``.
+        holds_tool_calls: Tool calls may be delivered only once their choice has finished.
+        holders: Pack and step of those that a delivery waits for.
+    """
+
+    def __init__(self, steps: Sequence[BoundStep]) -> None:
+        self._by_need: dict[tuple[Phase, Need], tuple[_Scanner, ...]] = {
+            (phase, need): tuple(
+                (number, step, scan)
+                for number, step in enumerate(steps)
+                if phase in step.answer_phases and step.need(phase) is need and (scan := step.scan) is not None
+            )
+            for phase in (Phase.RESPONSE, Phase.TOOL_ARGUMENTS)
+            for need in (Need.WINDOW, Need.WHOLE)
+        }
+        buffering = [step for step in steps if step.enforces and step.part.on_stream is OnStream.BUFFER]
+        calling = [step for step in steps if step.enforces and Phase.TOOL_ARGUMENTS in step.answer_phases]
+        self.holds_all = bool(buffering)
+        self.holds_tool_calls = bool(calling)
+        self.holders = tuple((step.pack.name, step.part.name) for step in buffering or calling)
+
+    def scanners(self, phase: Phase, need: Need) -> tuple[_Scanner, ...]:
+        """The steps that see this phase's texts in this way."""
+        return self._by_need[phase, need]
+
+
+class _LaneState:
+    """A text so far; without a cutter or a list where no step sees windows or the whole of it.
+
+    Attributes:
+        is_fresh: Something of it has come since its end was last judged.
+    """
+
+    __slots__ = ("cutter", "is_fresh", "slot", "whole")
+
+    def __init__(self, slot: Slot, plan: AnswerPlan) -> None:
+        self.slot = slot
+        self.is_fresh = True
+        self.cutter = WindowCutter() if plan.scanners(slot.phase, Need.WINDOW) else None
+        self.whole: list[str] | None = [] if plan.scanners(slot.phase, Need.WHOLE) else None
 
 
 class AnswerGuard:
@@ -28,27 +67,31 @@ class AnswerGuard:
     Feed it every piece in order, then ``finish`` each choice or the whole. The first enforced block is final.
 
     Attributes:
-        holds_all: A step waits for the whole answer, so nothing may be delivered before ``finish``.
-        holds_tool_calls: Tool calls may be delivered only once their choice has finished.
-        holders: Pack and step of those that a delivery waits for.
+        holds_all: As of ``AnswerPlan``, and so are ``holds_tool_calls`` and ``holders``.
         block: What stops the answer, as soon as it is known.
     """
 
-    def __init__(self, steps: Sequence[BoundStep], clock_ns: Callable[[], int], report: Report) -> None:
+    __slots__ = (
+        "_clock_ns",
+        "_decisions",
+        "_lanes",
+        "_plan",
+        "_report",
+        "block",
+        "holders",
+        "holds_all",
+        "holds_tool_calls",
+    )
+
+    def __init__(self, plan: AnswerPlan, clock_ns: Callable[[], int], report: Report) -> None:
+        self._plan = plan
         self._clock_ns = clock_ns
         self._report = report
         self._lanes: dict[Lane, _LaneState] = {}
         self._decisions: dict[tuple[int, Phase], Decision] = {}
-        self._steps: dict[Phase, list[tuple[int, BoundStep]]] = {
-            phase: [(number, step) for number, step in enumerate(steps) if phase in step.answer_phases]
-            for phase in (Phase.RESPONSE, Phase.TOOL_ARGUMENTS)
-        }
-        self._needs = {phase: frozenset(step.need(phase) for _, step in bound) for phase, bound in self._steps.items()}
-        buffering = [step for step in steps if step.enforces and step.part.on_stream is OnStream.BUFFER]
-        calling = [step for _, step in self._steps[Phase.TOOL_ARGUMENTS] if step.enforces]
-        self.holds_all = bool(buffering)
-        self.holds_tool_calls = bool(calling)
-        self.holders = tuple((step.pack.name, step.part.name) for step in buffering or calling)
+        self.holds_all = plan.holds_all
+        self.holds_tool_calls = plan.holds_tool_calls
+        self.holders = plan.holders
         self.block: Block | None = None
 
     def feed(self, pieces: Sequence[Piece]) -> Block | None:
@@ -56,12 +99,11 @@ class AnswerGuard:
         for piece in pieces:
             lane = self._lanes.get(piece.lane)
             if lane is None:
-                lane = self._lanes[piece.lane] = _LaneState(piece.slot, WindowCutter(), [])
+                lane = self._lanes[piece.lane] = _LaneState(piece.slot, self._plan)
             lane.is_fresh = True
-            needs = self._needs[piece.slot.phase]
-            if Need.WHOLE in needs:
+            if lane.whole is not None:
                 lane.whole.append(piece.text)
-            if Need.WINDOW in needs:
+            if lane.cutter is not None:
                 for window in lane.cutter.feed(visible(piece.text)):
                     self._scan(lane.slot, window, Need.WINDOW)
         return self.block
@@ -79,7 +121,7 @@ class AnswerGuard:
         for key, lane in self._lanes.items():
             if lane.is_fresh and (choice is None or key[0] == choice):
                 lane.is_fresh = False
-                if (tail := lane.cutter.tail()) is not None:
+                if lane.cutter is not None and (tail := lane.cutter.tail()) is not None:
                     self._scan(lane.slot, tail, Need.WINDOW)
                 if lane.whole:
                     self._scan(lane.slot, "".join(lane.whole), Need.WHOLE)
@@ -92,16 +134,14 @@ class AnswerGuard:
 
     def _scan(self, slot: Slot, text: str, need: Need) -> None:
         phase = slot.phase
-        for number, step in self._steps[phase]:
-            if step.scan is None or step.need(phase) is not need:
-                continue
+        for number, step, scan in self._plan.scanners(phase, need):
             decision = self._decisions.get((number, phase))
             if decision is None:
                 decision = self._decisions[(number, phase)] = step.decision(phase)
             started = self._clock_ns()
             decision.scanned += len(text)
             try:
-                finding = step.scan(text, slot)
+                finding = scan(text, slot)
                 if finding is not None:
                     step.weigh(decision, finding)
             except Exception as error:  # noqa: BLE001 - whatever failed, `onError` decides what becomes of the call

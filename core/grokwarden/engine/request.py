@@ -55,9 +55,10 @@ class _Request:
     def _decide(self, step: BoundStep, decision: Decision, texts: Sequence[_Text], edits: list[Edit] | None) -> None:
         """Let what the step finds count in its decision; ``edits`` is given where the call as a whole is judged."""
         try:
+            scan = step.scan
             for slot, text in texts:
                 decision.scanned += len(text)
-                if step.scan is not None and (finding := step.scan(text, slot)) is not None:
+                if scan is not None and (finding := scan(text, slot)) is not None:
                     step.weigh(decision, finding)
             if step.judge is not None and edits is not None:
                 for finding in step.judge(self.call):

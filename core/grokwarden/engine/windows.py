@@ -22,10 +22,9 @@ class WindowCutter:
 
     def feed(self, text: str) -> Iterator[str]:
         """The windows that ``text`` completes."""
-        self._pending += text
+        self._pending = pending = self._pending + text
         self._unseen += len(text)
         start = 0
-        pending = self._pending
         while len(pending) - start >= WIDTH:
             yield pending[start : start + WIDTH]
             start += STRIDE

@@ -48,6 +48,8 @@ class CorePolicyStep:
             messages = tuple({"role": "system", "content": text} for text in self._texts[present:])
             edit = InsertMessages(messages, index=present, rank=_INSERT_FIRST)
             yield Finding(rule="inserted", score=0.0, action=Action.ALLOW, edits=(edit,))
+        if not any(_may_hold_tag(segment.text) for segment in call.segments):
+            return
         edits: list[Splice] = []
         must_block = self._blocks
         forged = False
