@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from grokwarden.exchange.answer import UnreadableAnswer, read_answer
+from grokwarden.exchange.answer import UnreadableAnswer, read_answer, read_frame
 from grokwarden.exchange.model import Exchange
 from grokwarden_sidecar import responses
 from grokwarden_sidecar.accounting import Accountant, Answer, Passage
@@ -74,7 +74,7 @@ class Answerer:
         if data is None:
             return
         try:
-            view = await apart(len(data), read_answer, data)
+            view = read_frame(data) if guard is None else await apart(len(data), read_answer, data)
         except UnreadableAnswer:
             await self._give_up(passage, "upstream_invalid_response", _UNREADABLE)
             return

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from grokwarden.engine.answer import AnswerGuard
 from grokwarden.engine.decision import Block
-from grokwarden.exchange.answer import AnswerView, UnreadableAnswer, aside_piece, read_answer
+from grokwarden.exchange.answer import AnswerView, UnreadableAnswer, aside_piece, read_answer, read_frame
 from grokwarden.exchange.sse import UnreadableEventError, event_asides, event_data
 from grokwarden_sidecar import responses
 from grokwarden_sidecar.responses import AnswerIdentity
@@ -200,7 +200,7 @@ class StreamRelay:
     def _read(self, data: bytes) -> AnswerView | None:
         """What a chunk says; ``None`` if the stream failed with it."""
         try:
-            view = read_answer(data)
+            view = read_frame(data) if self._guard is None else read_answer(data)
         except UnreadableAnswer:
             self._garbage()
             return None

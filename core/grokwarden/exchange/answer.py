@@ -61,6 +61,28 @@ class UnreadableAnswer(ValueError):
     """The provider's bytes are no answer that can be checked."""
 
 
+class _Frame(msgspec.Struct):
+    model: str | None = None
+    usage: dict[str, Any] | None = None
+    error: Any = None
+
+
+_FRAME: Final = msgspec.json.Decoder(_Frame)
+
+
+def read_frame(data: bytes) -> AnswerView:
+    """Who answered, what was used, and whether it is an error; for answers in whose texts nobody looks for anything.
+
+    Raises:
+        UnreadableAnswer: No JSON object, or fields of other types than the API's.
+    """
+    try:
+        frame = _FRAME.decode(data)
+    except msgspec.DecodeError as error:
+        raise UnreadableAnswer("not an answer") from error
+    return AnswerView((), (), False, frame.model, frame.usage, bool(frame.error))
+
+
 def read_answer(data: bytes) -> AnswerView:
     """A whole answer or one chunk of a stream.
 
