@@ -77,7 +77,7 @@ async def test_an_audit_directory_that_is_gone_is_told_to_the_end(running_grok, 
     grok.reply(json=answer(), times=1000)
     async with running_sidecar(tmp_path, *configuration(running_grok.base_url)) as sidecar:
         await sidecar.record_of(await sidecar.chat())
-        shutil.rmtree(sidecar.audit_dir)
+        shutil.rmtree(sidecar.audit_dir.rename(tmp_path / "gone"))
         await sidecar.chat()
         refused = await eventually(lambda: _refusal(sidecar), timeout_seconds=5)
         ready = await sidecar.admin("/readyz")
