@@ -153,22 +153,7 @@ class _Sidecar:
         )
         self.source: BundleSource = FileSource(_compile_request(settings))
         self._updates = self.source.updates()
-        dispatcher = Dispatcher(upstream=upstream, keys=keys, observer=self.metrics, clock_ns=time.perf_counter_ns)
-        answerer = Answerer(
-            accountant=Accountant(metrics=self.metrics, catalog=catalog, label=label),
-            metrics=self.metrics,
-            clock_ns=time.perf_counter_ns,
-            now=time.time,
-            max_answer_bytes=settings.max_answer_bytes,
-        )
-        chat = ChatProxy(
-            dispatcher=dispatcher,
-            answerer=answerer,
-            metrics=self.metrics,
-            now=time.time,
-            max_body_bytes=settings.max_body_bytes,
-        )
-        models = ModelsProxy(dispatcher=dispatcher, answerer=answerer, metrics=self.metrics)
+        chat, models = self._handlers(upstream, keys, catalog, label)
         ledger = CallLedger(
             identity=Identity(namespace=settings.namespace, pod=settings.pod, service_account=settings.service_account),
             metrics=self.metrics,
@@ -194,6 +179,28 @@ class _Sidecar:
             is_draining=lambda: self.is_draining,
             source=self.source.description,
         )
+
+    def _handlers(
+        self, upstream: AiohttpUpstream, keys: KeyRing, catalog: Catalog, label: "_ModelLabels"
+    ) -> tuple[ChatProxy, ModelsProxy]:
+        """What serves each kind of call."""
+        dispatcher = Dispatcher(upstream=upstream, keys=keys, observer=self.metrics, clock_ns=time.perf_counter_ns)
+        answerer = Answerer(
+            accountant=Accountant(metrics=self.metrics, catalog=catalog, label=label),
+            metrics=self.metrics,
+            clock_ns=time.perf_counter_ns,
+            now=time.time,
+            max_answer_bytes=self._settings.max_answer_bytes,
+        )
+        chat = ChatProxy(
+            dispatcher=dispatcher,
+            answerer=answerer,
+            metrics=self.metrics,
+            now=time.time,
+            max_body_bytes=self._settings.max_body_bytes,
+        )
+        models = ModelsProxy(dispatcher=dispatcher, answerer=answerer, metrics=self.metrics)
+        return chat, models
 
     async def start(self) -> None:
         """The first configuration is in force, and the next ones will be.
