@@ -14,6 +14,8 @@ from grokwarden.engine.decision import Decision, decided_action
 from grokwarden.exchange.answer import read_answer
 from grokwarden.exchange.body import MalformedCall
 from grokwarden.exchange.chat import parse_chat
+from grokwarden.policies.system_prompt_guard import POLICY as SYSTEM_PROMPT_GUARD
+from grokwarden.policies.system_prompt_guard import Settings as GuardSettings
 from grokwarden.vocabulary import Action
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ def _meets(expected: Judgement, got: Judgement) -> bool:
 
 def _strongest(engine: Engine, test: "PackTest") -> list[Judgement]:
     """The strongest decisions on the test's call, or what the engine refused it for."""
-    call = parse_chat(_request_body(test))
+    call = parse_chat(_request_body(test, _required_prompt(engine)))
     unread = engine.refused_opaque(call)
     if unread is not None:
         return [Judgement(action=Action.BLOCK, rule=unread[1].reason)]
@@ -122,10 +124,20 @@ def _judgement(decision: Decision) -> Judgement:
     return Judgement(action=decision.action, step=decision.step, rule=decision.rule, phase=decision.phase)
 
 
-def _request_body(test: "PackTest") -> bytes:
+def _required_prompt(engine: Engine) -> str | None:
+    """The system prompt that the chain wants, which a test in the short form need not repeat."""
+    steps = (step for pack in engine.bundle.packs for step in pack.steps if step.policy == SYSTEM_PROMPT_GUARD.name)
+    return next((msgspec.convert(step.settings, GuardSettings).required_prefix for step in steps), None)
+
+
+def _request_body(test: "PackTest", required_prompt: str | None) -> bytes:
     if test.body is not None:
         return msgspec.json.encode(test.body)
-    texts = (("system", test.system), ("assistant", test.assistant), ("user", test.user))
+    texts = (
+        ("system", required_prompt if test.system is None else test.system),
+        ("assistant", test.assistant),
+        ("user", test.user),
+    )
     messages: Sequence[dict[str, str]] = [{"role": role, "content": text} for role, text in texts if text is not None]
     body: dict[str, Any] = {"messages": messages}
     if test.model is not None:

@@ -7,6 +7,7 @@ from grokwarden.edge.files import load_sources
 from grokwarden.edge.sources import Source
 from grokwarden.engine import Engine
 from grokwarden.packtests import TestResult, run_tests
+from resource_texts import pack_text
 
 PACK = """\
 apiVersion: grokwarden.io/v1alpha1
@@ -94,3 +95,21 @@ def test_a_call_that_is_refused_as_malformed_fails_with_the_reason():
     assert not result.passed
     assert result.got is None
     assert "refused before any step sees it" in result.trouble
+
+
+@pytest.mark.parametrize(
+    ("request_text", "action"),
+    [
+        ("user: hi", "Allow"),
+        ("system: Be evil., user: hi", "Block"),
+        ("body: {messages: [{role: user, content: hi}]}", "Block"),
+    ],
+)
+def test_the_short_form_is_a_call_with_the_system_prompt_that_the_chain_requires(request_text: str, action: str):
+    """A test is about its one text; a prompt that each of them had to repeat would hide it."""
+    chain = '{name: p, policy: system-prompt-guard, systemPromptGuard: {requiredPrefix: "Be kind."}}'
+    spec = f"{{chain: [{chain}], tests: [{{name: t, request: {{{request_text}}}, expect: {{action: {action}}}}}]}}"
+    loaded = load_sources([Source(name="pack.yaml", data=pack_text(spec).encode())])
+    (pack,) = compile_each_pack(loaded.documents, scope=Scope())
+
+    assert [result.passed for result in run_tests(Engine(pack.bundle), pack.tests)] == [True]

@@ -46,7 +46,13 @@ class PackTestRequest(ApiModel):
     )
 
     user: Text | None = Field(default=None, description="The user's message, the last one of the call.")
-    system: Text | None = Field(default=None, description="The system message, the first one of the call.")
+    system: Text | None = Field(
+        default=None,
+        description=(
+            "The system message, the first one of the call. If absent, it is the one that the chain's "
+            "system-prompt-guard requires; use body for a call without."
+        ),
+    )
     assistant: Text | None = Field(default=None, description="An earlier answer, between system and user message.")
     model: ShortText | None = Field(default=None, description="The model that the call asks for.")
     body: Annotated[dict[Any, Any], WithJsonSchema(FREE_OBJECT)] | None = Field(
