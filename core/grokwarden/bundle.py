@@ -18,9 +18,12 @@ from grokwarden.vocabulary import (
     Endpoint,
     Fallback,
     Mode,
+    OnDeviation,
     OnStream,
     Phase,
     Provider,
+    RetryCause,
+    Strategy,
     Tier,
 )
 
@@ -60,13 +63,13 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Attempts on other targets, or on the same one, before the first byte of an answer."""
 
     max_retries: int = 0
-    retry_on: tuple[str, ...] = ("Connect", "ServerError", "RateLimited")
+    retry_on: tuple[RetryCause, ...] = (RetryCause.CONNECT, RetryCause.SERVER_ERROR, RetryCause.RATE_LIMITED)
 
 
 class Routing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the calls go. ``targets`` are ``namespace/name``, in order of preference."""
 
-    strategy: str
+    strategy: Strategy
     targets: tuple[str, ...]
     retry: Retry
 
@@ -123,8 +126,8 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Lifecycle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``Reject``, ``Warn`` or ``Allow`` for a retired model, and for an answer by another model than was asked."""
 
-    on_retired: str = "Warn"
-    on_substitution: str = "Warn"
+    on_retired: OnDeviation = OnDeviation.WARN
+    on_substitution: OnDeviation = OnDeviation.WARN
 
 
 class TargetPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

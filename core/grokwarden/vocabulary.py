@@ -87,3 +87,30 @@ class Tier(StrEnum):
 
     ROOT = "Root"
     NAMESPACE = "Namespace"
+
+
+class Strategy(StrEnum):
+    """How the order of the targets is found; ties go by the order in which the pack names them."""
+
+    ORDERED = "Ordered"
+    WEIGHTED = "Weighted"
+    ROUND_ROBIN = "RoundRobin"
+    LOWEST_LATENCY = "LowestLatency"
+    LOWEST_COST = "LowestCost"
+
+
+class RetryCause(StrEnum):
+    """What a call may be tried again after."""
+
+    CONNECT = "Connect"
+    SERVER_ERROR = "ServerError"
+    RATE_LIMITED = "RateLimited"
+    TIMEOUT = "Timeout"
+
+
+class OnDeviation(StrEnum):
+    """What happens to a call whose model is not the expected one."""
+
+    REJECT = "Reject"
+    WARN = "Warn"
+    ALLOW = "Allow"

@@ -10,10 +10,11 @@ from grokwarden.bundle import TargetPart
 from grokwarden.catalog import Catalog
 from grokwarden.engine import AnswerGuard
 from grokwarden.exchange.model import Exchange
+from grokwarden.vocabulary import OnDeviation
 from grokwarden_sidecar.call_log import CallLog
 from grokwarden_sidecar.connection import ClientConnection
 from grokwarden_sidecar.cost import usage_of
-from grokwarden_sidecar.lifecycle import OnModel, judge_substitution
+from grokwarden_sidecar.lifecycle import judge_substitution
 from grokwarden_sidecar.metrics import Metrics
 from grokwarden_sidecar.responses import AnswerIdentity, RawHeaders
 from grokwarden_sidecar.upstream import UpstreamReply
@@ -65,6 +66,11 @@ def make_identity(call: CallLog, exchange: Exchange, now: Callable[[], float]) -
     )
 
 
+def bounded_name(model: str) -> str:
+    """A model as a record may hold it, whatever the provider calls it."""
+    return model[:_MAX_NAME]
+
+
 class Accountant:
     """Keeps the accounts of answers."""
 
@@ -76,7 +82,7 @@ class Accountant:
 
     def account(self, call: CallLog, answer: Answer, model: str | None, usage: dict[str, Any] | None) -> None:
         """Note who answered and what it cost."""
-        call.model_served = model[:_MAX_NAME] if model else None
+        call.model_served = bounded_name(model) if model else None
         if usage is None:
             return
         used = usage_of(usage, target=answer.target, model=model or answer.model_sent, catalog=self._catalog)
@@ -90,12 +96,12 @@ class Accountant:
         if not verdict.finding:
             return None
         self._metrics.substituted(self._label(answer.model_sent), self._label(call.model_served or ""))
-        if verdict.action is OnModel.REJECT:
+        if verdict.action is OnDeviation.REJECT:
             return (
                 f"Another model than the one asked for answered, which this target does not allow ({verdict.finding})."
             )
         known = (answer.target.name, answer.model_sent, self._label(call.model_served or ""))
-        if verdict.action is OnModel.WARN and known not in self._warned:
+        if verdict.action is OnDeviation.WARN and known not in self._warned:
             self._warned.add(known)
             log.warning("model_substituted", finding=verdict.finding)
         return None

@@ -6,33 +6,24 @@ answer. Both checks are pure; a model that the catalogue does not know gives no 
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from grokwarden.bundle import TargetPart
 from grokwarden.catalog import Catalog
-from grokwarden.vocabulary import Provider
+from grokwarden.vocabulary import OnDeviation, Provider
 
 _DATED: Final = re.compile(r"-(?:\d{4}|\d{6}|\d{8}|\d{4}-\d{2}-\d{2})")
-
-
-class OnModel(StrEnum):
-    """What happens to a call whose model is not what its name says."""
-
-    REJECT = "Reject"
-    WARN = "Warn"
-    ALLOW = "Allow"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelVerdict:
     """What to do. ``finding`` says what was found, for people; it is empty where all is as it should be."""
 
-    action: OnModel
+    action: OnDeviation
     finding: str
 
 
-_FINE: Final = ModelVerdict(OnModel.ALLOW, "")
+_FINE: Final = ModelVerdict(OnDeviation.ALLOW, "")
 
 
 def judge_retirement(target: TargetPart, sent: str | None, catalog: Catalog) -> ModelVerdict:
@@ -50,7 +41,7 @@ def judge_retirement(target: TargetPart, sent: str | None, catalog: Catalog) -> 
         return _FINE
     instead = f"; the provider runs {retirement.replacement} for it" if retirement.replacement else ""
     return ModelVerdict(
-        OnModel(target.lifecycle.on_retired),
+        target.lifecycle.on_retired,
         f"target {target.name}: model {sent} was retired on {retirement.retired_on.isoformat()}{instead}",
     )
 
@@ -71,7 +62,7 @@ def judge_substitution(target: TargetPart, sent: str | None, served: str | None,
     if target.provider is Provider.XAI and _is_alias(sent, served, catalog):
         return _FINE
     return ModelVerdict(
-        OnModel(target.lifecycle.on_substitution),
+        target.lifecycle.on_substitution,
         f"target {target.name}: model {sent} was sent, and {_shown(served)} answered",
     )
 

@@ -16,7 +16,7 @@ from grokwarden.engine.decision import Block
 from grokwarden.exchange.body import MalformedCall, apply_edits, replace_field
 from grokwarden.exchange.chat import parse_chat
 from grokwarden.exchange.model import Exchange, Opaque, Path
-from grokwarden.vocabulary import BlockStyle
+from grokwarden.vocabulary import BlockStyle, OnDeviation
 from grokwarden_sidecar import responses
 from grokwarden_sidecar.accounting import Answer, make_identity
 from grokwarden_sidecar.answering import Answerer
@@ -26,7 +26,6 @@ from grokwarden_sidecar.call_log import CallLog, Refusal
 from grokwarden_sidecar.connection import BodyTooLarge, ClientConnection
 from grokwarden_sidecar.headers import client_headers, provider_headers
 from grokwarden_sidecar.keys import KeyRing
-from grokwarden_sidecar.lifecycle import OnModel
 from grokwarden_sidecar.metrics import Metrics
 from grokwarden_sidecar.responses import Reply
 from grokwarden_sidecar.sending import AllFailed, OutboundCall, RoutingObserver, Sent, send
@@ -84,7 +83,7 @@ class Dispatcher:
             call.error_type = result.reason.value
             return Refused(reason=result.reason.value, reply=responses.all_failed(result))
         call.target, call.model_sent = result.target, result.model
-        if result.retirement.action is OnModel.WARN and result.retirement.finding not in self._warned:
+        if result.retirement.action is OnDeviation.WARN and result.retirement.finding not in self._warned:
             self._warned.add(result.retirement.finding)
             log.warning("model_retired", finding=result.retirement.finding)
         if result.error_body is None:

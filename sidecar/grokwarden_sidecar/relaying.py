@@ -6,7 +6,7 @@ from typing import Final
 
 from grokwarden.exchange.sse import EventSplitter, EventTooLongError
 from grokwarden_sidecar import responses
-from grokwarden_sidecar.accounting import Accountant, Passage
+from grokwarden_sidecar.accounting import Accountant, Passage, bounded_name
 from grokwarden_sidecar.metrics import Metrics
 from grokwarden_sidecar.responses import RawHeaders
 from grokwarden_sidecar.streaming import StreamRelay, StreamState
@@ -102,7 +102,7 @@ class _Relaying:
         relay, call = self._relay, self._passage.call
         out = relay.feed(events)
         if relay.model is not None:
-            call.model_served = relay.model[:256]
+            call.model_served = bounded_name(relay.model)
             if (finding := self._accountant.reject_substitute(call, self._passage.answer)) is not None:
                 return relay.fail(finding, code="model_substituted")
         return out

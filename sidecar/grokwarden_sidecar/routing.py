@@ -5,7 +5,6 @@ Pure but for the clock and the dice, which are parameters. Sending, and trying a
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -13,7 +12,7 @@ import msgspec
 from grokwarden.bundle import Routing, TargetPart
 from grokwarden.catalog import Catalog, load_catalog
 from grokwarden.errors import GrokwardenError
-from grokwarden.vocabulary import Provider
+from grokwarden.vocabulary import Provider, RetryCause, Strategy
 from grokwarden_sidecar.breaker import Breaker, CircuitState
 from grokwarden_sidecar.outcome import Outcome
 
@@ -24,25 +23,6 @@ Dice = Callable[[], float]
 
 _LATENCY_WEIGHT: Final = 0.2  # of the newest call; a guess: about the last ten calls count
 _LATENCY_FRESH_SECONDS: Final = 60.0  # a guess: a target that was slow once is tried again after this
-
-
-class Strategy(StrEnum):
-    """How the order of the targets is found; ties go by the order in which the pack names them."""
-
-    ORDERED = "Ordered"
-    WEIGHTED = "Weighted"
-    ROUND_ROBIN = "RoundRobin"
-    LOWEST_LATENCY = "LowestLatency"
-    LOWEST_COST = "LowestCost"
-
-
-class RetryCause(StrEnum):
-    """What a pack may name in ``retryOn``."""
-
-    CONNECT = "Connect"
-    SERVER_ERROR = "ServerError"
-    RATE_LIMITED = "RateLimited"
-    TIMEOUT = "Timeout"
 
 
 _CAUSES: Final[Mapping[Outcome, RetryCause]] = {
@@ -153,8 +133,8 @@ class Router:
         self.catalog = catalog or load_catalog()
         self.dice = dice
         self.max_attempts: Final = 1 + routing.retry.max_retries
-        self._causes = frozenset(RetryCause(cause) for cause in routing.retry.retry_on)
-        self._strategy = Strategy(routing.strategy)
+        self._causes = frozenset(routing.retry.retry_on)
+        self._strategy = routing.strategy
         self._states = tuple(states.state_of(known[name]) for name in routing.targets)
         self._turn = 0
         self._prices: dict[str | None, tuple[TargetState, ...]] = {}

@@ -15,10 +15,11 @@ from typing import Final, Protocol
 import msgspec
 
 from grokwarden.bundle import TargetPart
+from grokwarden.vocabulary import OnDeviation
 from grokwarden_sidecar.breaker import Admission, CircuitState
 from grokwarden_sidecar.headers import header_of, retry_after_seconds, with_key
 from grokwarden_sidecar.keys import Key, KeyRing, TargetKeyError, place_of_key
-from grokwarden_sidecar.lifecycle import ModelVerdict, OnModel, judge_retirement
+from grokwarden_sidecar.lifecycle import ModelVerdict, judge_retirement
 from grokwarden_sidecar.outcome import Outcome, outcome_of_error, outcome_of_reply
 from grokwarden_sidecar.routing import Router, TargetState
 from grokwarden_sidecar.upstream import Upstream, UpstreamError, UpstreamReply
@@ -187,7 +188,7 @@ class _Sending:
         target = state.target
         model = target.model or self._call.model
         retirement = judge_retirement(target, model, self._router.catalog)
-        if retirement.action is OnModel.REJECT:
+        if retirement.action is OnDeviation.REJECT:
             return self._failed(FailureReason.MODEL_RETIRED, target, retirement.finding)
         try:
             key = self._keys.key_of(target)

@@ -1,8 +1,12 @@
 """The bundle that comes out: stable bytes, and the tests that go with it."""
 
-from grokwarden.bundle import decode_bundle, encode_bundle
+import msgspec
+import pytest
+
+from grokwarden.bundle import Bundle, decode_bundle, encode_bundle
 from grokwarden.compiler import Scope, compile_each_pack
-from grokwarden.vocabulary import Action, Phase
+from grokwarden.errors import BundleError
+from grokwarden.vocabulary import Action, Phase, Tier
 from resource_texts import ALONE, TARGET, compiled, documents, pack_text, problems_of
 
 TARGET_DIGEST = "sha256:e623f885bf4debe83707285f0436d27380974f1a936f4d10e2b782affc468c48"
@@ -17,6 +21,16 @@ def test_the_bundle_survives_its_own_bytes():
     """What the operator sends is what the sidecar enforces."""
     bundle = compiled(TARGET, PACK).bundle
     assert decode_bundle(encode_bundle(bundle), source="test") == bundle
+
+
+def test_a_word_that_no_set_has_makes_no_bundle():
+    """A sidecar older than its operator keeps what it runs, rather than fail when the first call needs the word."""
+    bundle = compiled(pack_text("{routing: {targets: [{name: xai-grok}]}}"), TARGET).bundle
+    part = msgspec.structs.replace(bundle.packs[0].routing, strategy="Sideways")
+    odd = Bundle.of([(msgspec.structs.replace(bundle.packs[0], routing=part), "", 1, Tier.NAMESPACE)], [])
+
+    with pytest.raises(BundleError, match="Sideways"):
+        decode_bundle(encode_bundle(odd), source="a test")
 
 
 def test_equal_resources_are_equal_bytes():

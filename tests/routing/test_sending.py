@@ -9,6 +9,7 @@ import pytest
 from eventually import eventually
 from fake_grok import CUT, HANG, RESET, FakeGrok
 from grokwarden.bundle import KeySource, Lifecycle, Retry, Routing
+from grokwarden.vocabulary import OnDeviation
 from grokwarden_sidecar.breaker import CircuitState
 from grokwarden_sidecar.headers import provider_headers
 from grokwarden_sidecar.keys import KeyRing
@@ -333,7 +334,7 @@ async def test_a_missing_key_is_said_and_nothing_is_sent(bench):
 
 async def test_a_retired_model_is_refused_before_it_is_sent(bench):
     """The provider would answer with another model, and bill it."""
-    bench.fields["a"] = {"model": None, "lifecycle": Lifecycle(on_retired="Reject")}
+    bench.fields["a"] = {"model": None, "lifecycle": Lifecycle(on_retired=OnDeviation.REJECT)}
 
     failed = await bench.send(model="grok-3")
 

@@ -1,6 +1,5 @@
 """PolicyPack: a chain of steps, where its calls go, and the tests that it carries."""
 
-from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
@@ -11,26 +10,7 @@ from grokwarden.api.metadata import ObjectMeta
 from grokwarden.api.packtest import PackTestSpec
 from grokwarden.api.rules import Raw, Reason, Rule, rule, unique_names
 from grokwarden.api.status import PolicyPackStatus
-from grokwarden.vocabulary import BlockStyle, Endpoint, Fallback, Mode
-
-
-class Strategy(StrEnum):
-    """How a target is chosen."""
-
-    ORDERED = "Ordered"
-    WEIGHTED = "Weighted"
-    ROUND_ROBIN = "RoundRobin"
-    LOWEST_LATENCY = "LowestLatency"
-    LOWEST_COST = "LowestCost"
-
-
-class RetryReason(StrEnum):
-    """What may be tried again."""
-
-    CONNECT = "Connect"
-    SERVER_ERROR = "ServerError"
-    RATE_LIMITED = "RateLimited"
-    TIMEOUT = "Timeout"
+from grokwarden.vocabulary import BlockStyle, Endpoint, Fallback, Mode, RetryCause, Strategy
 
 
 class PackSelector(ApiModel):
@@ -73,8 +53,8 @@ class PackRetry(ApiModel):
     max_retries: Int = Field(
         default=0, ge=0, le=10, description="Further attempts after the first one, on the next target or the same."
     )
-    retry_on: ListSet[RetryReason] = Field(
-        default=(RetryReason.CONNECT, RetryReason.SERVER_ERROR, RetryReason.RATE_LIMITED),
+    retry_on: ListSet[RetryCause] = Field(
+        default=(RetryCause.CONNECT, RetryCause.SERVER_ERROR, RetryCause.RATE_LIMITED),
         max_length=4,
         description="What is tried again. Timeout only if named: the first attempt may have been billed.",
     )

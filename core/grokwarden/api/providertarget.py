@@ -11,7 +11,7 @@ from grokwarden.api.fields import ApiModel, Bool, Duration, Int, LabelSelector, 
 from grokwarden.api.metadata import ObjectMeta
 from grokwarden.api.rules import Raw, Reason, Rule, only_for, required_for, rule, usable_duration
 from grokwarden.api.status import ProviderTargetStatus
-from grokwarden.vocabulary import Provider
+from grokwarden.vocabulary import OnDeviation, Provider
 
 SHORTHAND: Final = "xai:chat:"
 PROVIDER_PATTERN: Final = r"^(xai(:chat:[^\s:/]+)?|openai|openai-compatible)$"
@@ -44,14 +44,6 @@ class PriceSource(StrEnum):
 
     PROVIDER = "Provider"
     TABLE = "Table"
-
-
-class OnDeviation(StrEnum):
-    """What is done about a model that is not the expected one."""
-
-    REJECT = "Reject"
-    WARN = "Warn"
-    ALLOW = "Allow"
 
 
 class AllowedFrom(StrEnum):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from grokwarden.api.policypack import Strategy
 from grokwarden.bundle import BlockResponse, Bundle, PackPart, Retry, Routing
 from grokwarden.compiler.coverage import PHASES_OF, CoverageRow, coverage_rows
 from grokwarden.compiler.packtests import PackTest, expectation_problems, tests_of
@@ -15,7 +14,7 @@ from grokwarden.compiler.steps import compile_steps, mode_warnings
 from grokwarden.compiler.targets import certificate_problems, compile_routing, compile_target
 from grokwarden.errors import Problem, ResourceError
 from grokwarden.resources import Document
-from grokwarden.vocabulary import Endpoint
+from grokwarden.vocabulary import Endpoint, Strategy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +135,7 @@ def _with_default_routing(
     """The pack with a routing to the only target of the pod's namespace."""
     there = [name for name in resources.target_names if name.startswith(f"{resources.namespace}/")]
     if len(there) == 1:
-        routing = Routing(strategy=Strategy.ORDERED.value, targets=(there[0],), retry=Retry())
+        routing = Routing(strategy=Strategy.ORDERED, targets=(there[0],), retry=Retry())
         return replace(part, routing=routing)
     count = f"{len(there)} ProviderTargets ({', '.join(there)})" if there else "no ProviderTarget"
     message = (

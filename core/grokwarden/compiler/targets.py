@@ -4,7 +4,6 @@ import ssl
 from collections.abc import Iterator
 
 from grokwarden.api.expectations import nearest
-from grokwarden.api.policypack import RetryReason
 from grokwarden.api.providertarget import DEFAULT_BASE_URLS, SHORTHAND, AllowedFrom, SecretKeyRef
 from grokwarden.api.quantities import milliseconds, ticks_per_token
 from grokwarden.api.v1alpha1 import PackRouting, ProviderTargetSpec, TargetReference
@@ -13,7 +12,7 @@ from grokwarden.compiler.scope import LoadedPack, LoadedTarget, Resources, Scope
 from grokwarden.compiler.selection import namespace_labels, selects
 from grokwarden.errors import Problem
 from grokwarden.resources import FieldPath
-from grokwarden.vocabulary import Provider
+from grokwarden.vocabulary import Provider, RetryCause
 
 
 def compile_routing(
@@ -34,11 +33,11 @@ def compile_routing(
             )
             problems.append(loaded.source.problem((*at, "namespace"), message))
     return Routing(
-        strategy=routing.strategy.value,
+        strategy=routing.strategy,
         targets=tuple(names),
         retry=Retry(
             max_retries=routing.retry.max_retries,
-            retry_on=tuple(reason.value for reason in RetryReason if reason in routing.retry.retry_on),
+            retry_on=tuple(cause for cause in RetryCause if cause in routing.retry.retry_on),
         ),
     )
 
@@ -74,9 +73,7 @@ def compile_target(loaded: LoadedTarget, scope: Scope, problems: list[Problem]) 
             cached_input_ticks=_ticks(prices.cached_input_per_million),
             output_ticks=_ticks(prices.output_per_million),
         ),
-        lifecycle=Lifecycle(
-            on_retired=spec.lifecycle.on_retired.value, on_substitution=spec.lifecycle.on_substitution.value
-        ),
+        lifecycle=Lifecycle(on_retired=spec.lifecycle.on_retired, on_substitution=spec.lifecycle.on_substitution),
         proxy_url=spec.proxy_url,
         ca_bundle=spec.ca_bundle,
     )
