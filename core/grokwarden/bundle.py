@@ -157,7 +157,7 @@ class PartRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tier: Tier = Tier.NAMESPACE
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What one sidecar runs. ``packs`` is in order of evaluation: root tier first, then priority, then name."""
 
     schema_version: int = SCHEMA_VERSION
