@@ -178,22 +178,27 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         cls, packs: Iterable[tuple[PackPart, str, int, Tier]], targets: Iterable[tuple[TargetPart, str, int]]
     ) -> Self:
         """A bundle of parts, each given with its object's uid and generation (and tier, for a pack)."""
-        packs, targets = tuple(packs), tuple(targets)
-        manifest = Manifest(
-            packs=tuple(
-                PartRef(name=part.name, uid=uid, generation=generation, digest=digest_of(part), tier=tier)
+        return cls.linked(
+            (
+                (PartRef(name=part.name, uid=uid, generation=generation, digest=digest_of(part), tier=tier), part)
                 for part, uid, generation, tier in packs
             ),
-            targets=tuple(
-                PartRef(name=part.name, uid=uid, generation=generation, digest=digest_of(part))
+            (
+                (PartRef(name=part.name, uid=uid, generation=generation, digest=digest_of(part)), part)
                 for part, uid, generation in targets
             ),
         )
+
+    @classmethod
+    def linked(cls, packs: Iterable[tuple[PartRef, PackPart]], targets: Iterable[tuple[PartRef, TargetPart]]) -> Self:
+        """A bundle of parts whose digests are known already: each with its entry of the manifest, taken at its word."""
+        packs, targets = tuple(packs), tuple(targets)
+        manifest = Manifest(packs=tuple(ref for ref, _ in packs), targets=tuple(ref for ref, _ in targets))
         return cls(
             version=digest_of(manifest),
             manifest=manifest,
-            packs=tuple(part for part, *_ in packs),
-            targets=tuple(part for part, *_ in targets),
+            packs=tuple(part for _, part in packs),
+            targets=tuple(part for _, part in targets),
         )
 
 

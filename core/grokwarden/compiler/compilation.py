@@ -1,20 +1,18 @@
 """All resources together: what governs a pod, where its calls go, and every reason why that can't be."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from msgspec.structs import replace
-
-from grokwarden.bundle import BlockResponse, Bundle, PackPart, Retry, Routing
-from grokwarden.compiler.coverage import PHASES_OF, CoverageRow, coverage_rows
-from grokwarden.compiler.packtests import PackTest, expectation_problems, tests_of
-from grokwarden.compiler.scope import LoadedPack, Resources, Scope, load_resources, metadata_of
-from grokwarden.compiler.selection import governing_packs, selector_problems, selector_warnings
-from grokwarden.compiler.steps import compile_steps, mode_warnings
-from grokwarden.compiler.targets import certificate_problems, compile_routing, compile_target
-from grokwarden.errors import Problem, ResourceError
+from grokwarden.bundle import Bundle
+from grokwarden.compiler.coverage import CoverageRow
+from grokwarden.compiler.joining import Joined, RefReason, TargetsView, full_name, join, resolve_routing
+from grokwarden.compiler.packtests import PackTest
+from grokwarden.compiler.scope import LoadedPack, Resources, Scope, load_resources
+from grokwarden.compiler.selection import selector_problems
+from grokwarden.compiler.targets import certificate_problems, key_problems
+from grokwarden.compiler.units import CompiledPack, pack_unit, raise_if_any, target_unit
+from grokwarden.errors import Problem
 from grokwarden.resources import Document
-from grokwarden.vocabulary import Endpoint, Strategy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +20,14 @@ class Compilation:
     """What a pod runs.
 
     Attributes:
+        packs: Those that govern the pod, in order of evaluation.
         warnings: What is accepted and may surprise.
         coverage: What each step does on each path.
         tests: The tests of the packs in the bundle; each judges its own pack alone.
     """
 
     bundle: Bundle
+    packs: tuple[CompiledPack, ...]
     warnings: tuple[Problem, ...]
     coverage: tuple[CoverageRow, ...]
     tests: tuple[PackTest, ...]
@@ -54,31 +54,33 @@ def compile_packs(documents: Sequence[Document], *, scope: Scope) -> Compilation
     """
     problems: list[Problem] = []
     resources = load_resources(documents, scope, problems)
-    parts = {loaded.source.full_name: _pack_part(loaded, resources, scope, problems) for loaded in resources.packs}
+    scope = replace(scope, namespace=resources.namespace)
+    targets = TargetsView(
+        compiled={name: target_unit(loaded) for name, loaded in resources.targets.items()},
+        names=dict.fromkeys(resources.target_names),
+    )
+    packs: list[CompiledPack] = []
+    for loaded in resources.packs:
+        packs.append(pack_unit(loaded, problems))
+        problems += _reference_problems(packs[-1], targets, scope)
     if resources.is_ambiguous:
-        _raise_if_any(problems)
+        raise_if_any(problems)
     problems += selector_problems(resources.packs, scope)
     problems += (found for target in resources.targets.values() for found in certificate_problems(target))
-    governing = governing_packs(resources.packs, resources.namespace, scope)
-    if not governing and scope.standalone and not problems:
+    joined = join(packs, targets, scope=scope)
+    if not joined.packs and scope.standalone and not problems:
         problems.append(_nothing_applies(resources))
-    packs = [parts[loaded.source.full_name] for loaded in governing]
-    if packs and not any(loaded.pack.spec.routing for loaded in governing) and not resources.has_broken_pack:
-        packs[0] = _with_default_routing(packs[0], governing[0], resources, problems)
-    used = sorted({name for pack in packs if pack.routing for name in pack.routing.targets})
-    targets = [resources.targets[name] for name in used if name in resources.targets]
-    target_parts = [(compile_target(target, scope, problems), *metadata_of(target.target)) for target in targets]
-    _raise_if_any(problems)
-    tiers = [scope.tier_of(loaded.source.namespace) for loaded in governing]
-    bundle = Bundle.of(
-        ((part, *metadata_of(loaded.pack), tier) for part, loaded, tier in zip(packs, governing, tiers, strict=True)),
-        target_parts,
-    )
+    problems += _default_problems(joined, resources)
+    for name in _used(joined):
+        if found := resources.targets.get(name):
+            problems += key_problems(found, scope)
+    raise_if_any(problems)
     return Compilation(
-        bundle=bundle,
-        warnings=tuple(_warnings(governing, scope)),
-        coverage=tuple(coverage_rows(packs)),
-        tests=tuple(test for loaded in governing for test in tests_of(loaded)),
+        bundle=joined.bundle,
+        packs=joined.packs,
+        warnings=joined.warnings,
+        coverage=tuple(row for pack in joined.packs for row in pack.coverage),
+        tests=tuple(test for pack in joined.packs for test in pack.tests),
     )
 
 
@@ -89,61 +91,37 @@ def compile_each_pack(documents: Sequence[Document], *, scope: Scope) -> tuple[T
         ResourceError: A document or a chain can't be used. Where calls would go is not looked at.
     """
     problems: list[Problem] = []
-    resources = load_resources(documents, scope, problems)
-    parts = [(loaded, _chain_part(loaded, problems)) for loaded in resources.packs]
-    _raise_if_any(problems)
+    packs = [pack_unit(loaded, problems) for loaded in load_resources(documents, scope, problems).packs]
+    raise_if_any(problems)
     return tuple(
-        TestedPack(
-            bundle=Bundle.of([(part, *metadata_of(loaded.pack), scope.tier_of(loaded.source.namespace))], []),
-            tests=tests_of(loaded),
-        )
-        for loaded, part in parts
+        TestedPack(bundle=pack.alone(scope.tier_of(pack.loaded.source.namespace)), tests=pack.tests) for pack in packs
     )
 
 
-def _raise_if_any(problems: Iterable[Problem]) -> None:
-    if found := sorted(problems, key=lambda problem: (problem.file or "", problem.line or 0)):
-        raise ResourceError(found)
+def _reference_problems(pack: CompiledPack, targets: TargetsView, scope: Scope) -> Iterator[Problem]:
+    """References of the pack that can't be followed; a target that is wrong itself is reported there alone."""
+    if pack.loaded.source.namespace not in {scope.namespace, scope.root_namespace}:
+        return  # what another namespace's targets allow is not ours to know
+    _, unresolved = resolve_routing(pack, targets, scope=scope)
+    yield from (ref.problem for ref in unresolved if ref.reason is not RefReason.TARGET_NOT_ACCEPTED)
 
 
-def _chain_part(loaded: LoadedPack, problems: list[Problem]) -> PackPart:
-    """A pack without its routing."""
-    spec, answer = loaded.pack.spec, loaded.pack.spec.block_response
-    problems += expectation_problems(loaded)
-    return PackPart(
-        name=loaded.source.full_name,
-        version=spec.version,
-        endpoints=tuple(endpoint for endpoint in Endpoint if endpoint in spec.endpoints.allow),
-        on_unscannable=spec.on_unscannable,
-        steps=compile_steps(loaded, problems),
-        routing=None,
-        block_response=BlockResponse(style=answer.style, message=answer.message, contact=answer.contact),
-    )
+def _default_problems(joined: Joined, resources: Resources) -> Iterator[Problem]:
+    """That nobody says where calls go; a pack that is wrong itself may be the one that does."""
+    if not resources.has_broken_pack:
+        guessed = {RefReason.NO_TARGET, RefReason.AMBIGUOUS_TARGET}
+        yield from (ref.problem for ref in joined.unresolved if ref.reason in guessed)
 
 
-def _pack_part(loaded: LoadedPack, resources: Resources, scope: Scope, problems: list[Problem]) -> PackPart:
-    part, routing = _chain_part(loaded, problems), loaded.pack.spec.routing
-    is_ours = loaded.source.namespace in {resources.namespace, scope.root_namespace}
-    if routing is None or not is_ours:  # what another namespace's targets allow is not ours to know
-        return part
-    return replace(part, routing=compile_routing(loaded, routing, resources, scope, problems))
-
-
-def _with_default_routing(
-    part: PackPart, loaded: LoadedPack, resources: Resources, problems: list[Problem]
-) -> PackPart:
-    """The pack with a routing to the only target of the pod's namespace."""
-    there = [name for name in resources.target_names if name.startswith(f"{resources.namespace}/")]
-    if len(there) == 1:
-        routing = Routing(strategy=Strategy.ORDERED, targets=(there[0],), retry=Retry())
-        return replace(part, routing=routing)
-    count = f"{len(there)} ProviderTargets ({', '.join(there)})" if there else "no ProviderTarget"
-    message = (
-        f"no pack that applies says where calls go, and namespace {resources.namespace} has {count}; "
-        "name the targets in spec.routing.targets"
-    )
-    problems.append(loaded.source.problem(("spec", "routing"), message))
-    return part
+def _used(joined: Joined) -> list[str]:
+    """The targets that the pod's packs name, whether or not they may."""
+    named = {
+        full_name(reference, pack)
+        for pack in joined.packs
+        if pack.loaded.pack.spec.routing
+        for reference in pack.loaded.pack.spec.routing.targets
+    }
+    return sorted(named | {target.name for target in joined.bundle.targets})
 
 
 def _nothing_applies(resources: Resources) -> Problem:
@@ -159,17 +137,3 @@ def _why_not(loaded: LoadedPack, resources: Resources) -> str:
     if loaded.source.namespace != resources.namespace and loaded.pack.spec.selector is None:
         return f"governs namespace {loaded.source.namespace}, not {resources.namespace}"
     return "does not select this pod"
-
-
-def _warnings(governing: Sequence[LoadedPack], scope: Scope) -> Iterable[Problem]:
-    yield from selector_warnings(governing, scope)
-    routed = [loaded for loaded in governing if loaded.pack.spec.routing]
-    for loaded in governing:
-        yield from mode_warnings(loaded)
-        spec = loaded.pack.spec
-        if spec.chain and not any(PHASES_OF[endpoint] for endpoint in spec.endpoints.allow):
-            message = "allows no endpoint that carries text, so no step of the chain ever has anything to look at"
-            yield loaded.source.problem(("spec", "endpoints", "allow"), message)
-    for loaded in routed[1:]:
-        message = f"is not used: the routing of {routed[0].source.full_name} comes first"
-        yield loaded.source.problem(("spec", "routing"), message)

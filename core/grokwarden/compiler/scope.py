@@ -20,7 +20,8 @@ class Scope:
     Attributes:
         namespace: Its namespace; ``None`` takes the only one there is.
         pod_labels: ``None`` if unknown: then no selector of pods excludes a pack, and a warning says so.
-        namespace_labels: ``None`` if unknown: then no selector of namespaces excludes a root pack.
+        namespace_labels: Of its namespace; ``None`` if unknown: then no selector of namespaces excludes a root pack.
+        labels_of: Of every namespace, by name, for whoever sees a whole cluster; then ``namespace_labels`` is not read.
         root_namespace: The operator's own namespace, whose packs come first.
         standalone: Keys come from the environment or from files, and not from Secrets.
     """
@@ -28,12 +29,19 @@ class Scope:
     namespace: str | None = None
     pod_labels: Mapping[str, str] | None = None
     namespace_labels: Mapping[str, str] | None = None
+    labels_of: Mapping[str, Mapping[str, str]] | None = None
     root_namespace: str = "grokwarden-system"
     standalone: bool = False
 
     def tier_of(self, namespace: str) -> Tier:
         """Whether packs of this namespace are the operator's own."""
         return Tier.ROOT if namespace == self.root_namespace else Tier.NAMESPACE
+
+    def known_labels(self, namespace: str) -> Mapping[str, str] | None:
+        """The namespace's labels, ``None`` if they are not known."""
+        if self.labels_of is not None:
+            return self.labels_of.get(namespace)
+        return self.namespace_labels if namespace == self.namespace else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

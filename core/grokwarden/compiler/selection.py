@@ -23,16 +23,31 @@ def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
     return exact and all(_holds(expression, labels) for expression in selector.match_expressions)
 
 
-def namespace_labels(namespace: str, scope_namespace: str, scope: Scope) -> Mapping[str, str]:
+def namespace_labels(namespace: str, scope: Scope) -> Mapping[str, str]:
     """What is known of a namespace's labels: its name at least, which the API server puts there itself."""
-    known = scope.namespace_labels if namespace == scope_namespace else None
-    return {**(known or {}), _NAME_LABEL: namespace}
+    return {**(scope.known_labels(namespace) or {}), _NAME_LABEL: namespace}
 
 
-def governing_packs(packs: Iterable[LoadedPack], namespace: str, scope: Scope) -> list[LoadedPack]:
-    """The enabled packs that govern a pod of ``namespace``, in order of evaluation."""
-    governing = [loaded for loaded in packs if _governs(loaded, namespace, scope)]
-    return sorted(governing, key=lambda loaded: _rank(loaded, scope))
+def governs(loaded: LoadedPack, namespace: str, scope: Scope) -> bool:
+    """Whether the pack is enabled and governs a pod of ``namespace``. What is not known excludes nothing."""
+    tier = scope.tier_of(loaded.source.namespace)
+    if not loaded.pack.spec.enabled or (tier is Tier.NAMESPACE and loaded.source.namespace != namespace):
+        return False
+    selector = loaded.pack.spec.selector or PackSelector()
+    by_namespace, by_pod = selector.namespace_selector, selector.pod_selector
+    if (
+        by_namespace is not None
+        and scope.known_labels(namespace) is not None
+        and not selects(by_namespace, namespace_labels(namespace, scope))
+    ):
+        return False
+    return by_pod is None or scope.pod_labels is None or selects(by_pod, scope.pod_labels)
+
+
+def rank(loaded: LoadedPack, scope: Scope) -> tuple[bool, int, str]:
+    """The pack's place in the order of evaluation: smaller comes first."""
+    is_namespace_tier = scope.tier_of(loaded.source.namespace) is Tier.NAMESPACE
+    return (is_namespace_tier, -loaded.pack.spec.priority, loaded.source.name)
 
 
 def selector_problems(packs: Iterable[LoadedPack], scope: Scope) -> Iterator[Problem]:
@@ -49,36 +64,16 @@ def selector_problems(packs: Iterable[LoadedPack], scope: Scope) -> Iterator[Pro
             )
 
 
-def selector_warnings(governing: Iterable[LoadedPack], scope: Scope) -> Iterator[Problem]:
-    """Selectors that could not be judged, so that their pack applies."""
+def selector_warnings(governing: Iterable[LoadedPack], namespace: str, scope: Scope) -> Iterator[Problem]:
+    """Selectors that could not be judged for a pod of ``namespace``, so that their pack applies."""
     for loaded in governing:
         selector = loaded.pack.spec.selector or PackSelector()
         if selector.pod_selector is not None and scope.pod_labels is None:
             message = "applies although the pod's labels are not known; --pod-labels k=v,… lets the selector decide"
             yield loaded.source.problem(("spec", "selector", "podSelector"), message)
-        if selector.namespace_selector is not None and scope.namespace_labels is None:
+        if selector.namespace_selector is not None and scope.known_labels(namespace) is None:
             message = "applies although the namespace's labels are not known"
             yield loaded.source.problem(("spec", "selector", "namespaceSelector"), message)
-
-
-def _governs(loaded: LoadedPack, namespace: str, scope: Scope) -> bool:
-    tier = scope.tier_of(loaded.source.namespace)
-    if not loaded.pack.spec.enabled or (tier is Tier.NAMESPACE and loaded.source.namespace != namespace):
-        return False
-    selector = loaded.pack.spec.selector or PackSelector()
-    by_namespace, by_pod = selector.namespace_selector, selector.pod_selector
-    if (
-        by_namespace is not None
-        and scope.namespace_labels is not None
-        and not selects(by_namespace, namespace_labels(namespace, namespace, scope))
-    ):
-        return False
-    return by_pod is None or scope.pod_labels is None or selects(by_pod, scope.pod_labels)
-
-
-def _rank(loaded: LoadedPack, scope: Scope) -> tuple[bool, int, str]:
-    is_namespace_tier = scope.tier_of(loaded.source.namespace) is Tier.NAMESPACE
-    return (is_namespace_tier, -loaded.pack.spec.priority, loaded.source.name)
 
 
 def _holds(expression: LabelExpression, labels: Mapping[str, str]) -> bool:

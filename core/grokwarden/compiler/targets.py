@@ -1,51 +1,22 @@
-"""Provider targets, resolved: which ones a pack may use, and what each is once nothing is left to look up."""
+"""Provider targets, resolved: who may use one, and what it is once nothing is left to look up."""
 
 import ssl
 from collections.abc import Iterator
 
-from grokwarden.api.expectations import nearest
 from grokwarden.api.providertarget import DEFAULT_BASE_URLS, SHORTHAND, AllowedFrom, SecretKeyRef
 from grokwarden.api.quantities import milliseconds, ticks_per_token
-from grokwarden.api.v1alpha1 import PackRouting, ProviderTargetSpec, TargetReference
-from grokwarden.bundle import CircuitBreaker, KeySource, Lifecycle, Pricing, Retry, Routing, TargetPart, Timeouts
-from grokwarden.compiler.scope import LoadedPack, LoadedTarget, Resources, Scope
+from grokwarden.api.v1alpha1 import ProviderTargetSpec
+from grokwarden.bundle import CircuitBreaker, KeySource, Lifecycle, Pricing, TargetPart, Timeouts
+from grokwarden.compiler.scope import LoadedTarget, Scope
 from grokwarden.compiler.selection import namespace_labels, selects
 from grokwarden.errors import Problem
 from grokwarden.resources import FieldPath
-from grokwarden.vocabulary import Provider, RetryCause
+from grokwarden.vocabulary import Provider
 
 
-def compile_routing(
-    loaded: LoadedPack, routing: PackRouting, resources: Resources, scope: Scope, problems: list[Problem]
-) -> Routing:
-    """Where a pack's calls go; references that can't be followed go to ``problems``."""
-    names: list[str] = []
-    for index, reference in enumerate(routing.targets):
-        name = f"{reference.namespace or loaded.source.namespace}/{reference.name}"
-        names.append(name)
-        at: FieldPath = ("spec", "routing", "targets", index)
-        if name not in resources.target_names:
-            problems.append(loaded.source.problem((*at, "name"), _unknown_target(name, reference, resources)))
-        elif (found := resources.targets.get(name)) and not _is_allowed(found, loaded, resources, scope):
-            message = (
-                f"ProviderTarget {name} does not allow namespace {loaded.source.namespace}; "
-                "its spec.allowedNamespaces has to say All, or select it"
-            )
-            problems.append(loaded.source.problem((*at, "namespace"), message))
-    return Routing(
-        strategy=routing.strategy,
-        targets=tuple(names),
-        retry=Retry(
-            max_retries=routing.retry.max_retries,
-            retry_on=tuple(cause for cause in RetryCause if cause in routing.retry.retry_on),
-        ),
-    )
-
-
-def compile_target(loaded: LoadedTarget, scope: Scope, problems: list[Problem]) -> TargetPart:
-    """A target with everything resolved; what can't be used goes to ``problems``."""
+def target_part(loaded: LoadedTarget) -> TargetPart:
+    """A target with everything resolved."""
     spec, source = loaded.target.spec, loaded.source
-    problems += (source.problem(("spec", *path), message) for path, message in _key_gaps(spec, scope))
     shorthand = spec.provider.startswith(SHORTHAND)
     provider = Provider.XAI if shorthand else Provider(spec.provider)
     breaker, prices = spec.circuit_breaker, spec.pricing
@@ -79,33 +50,33 @@ def compile_target(loaded: LoadedTarget, scope: Scope, problems: list[Problem]) 
     )
 
 
+def is_allowed(target: LoadedTarget, namespace: str, scope: Scope) -> bool:
+    """Whether packs of ``namespace`` may use the target.
+
+    Of a namespace whose labels are not known, only the name counts; where all are known, one that is not there may not.
+    """
+    allowed = target.target.spec.allowed_namespaces
+    if namespace == target.source.namespace or allowed.from_ is AllowedFrom.ALL:
+        return True
+    if allowed.from_ is AllowedFrom.SAME or allowed.selector is None:
+        return False
+    if scope.labels_of is not None and namespace not in scope.labels_of:
+        return False
+    return selects(allowed.selector, namespace_labels(namespace, scope))
+
+
+def key_problems(loaded: LoadedTarget, scope: Scope) -> Iterator[Problem]:
+    """A key that is not named in the form of the place."""
+    for path, message in _key_gaps(loaded.target.spec, scope):
+        yield loaded.source.problem(("spec", *path), message)
+
+
 def certificate_problems(loaded: LoadedTarget) -> Iterator[Problem]:
     """A bundle of certificates that holds none."""
     pem = loaded.target.spec.ca_bundle
     if pem is not None and not _holds_certificates(pem):
         message = "holds no certificate that can be read; expected one or more in PEM form"
         yield loaded.source.problem(("spec", "caBundle"), message)
-
-
-def _unknown_target(name: str, reference: TargetReference, resources: Resources) -> str:
-    namespace = name.split("/", 1)[0]
-    elsewhere = [other.split("/", 1)[0] for other in resources.target_names if other.split("/", 1)[1] == reference.name]
-    if elsewhere and reference.namespace is None:
-        return f"there is no ProviderTarget {name}; there is one in {elsewhere[0]}: set namespace: {elsewhere[0]}"
-    there = [other.split("/", 1)[1] for other in resources.target_names if other.startswith(f"{namespace}/")]
-    if not there:
-        return f"there is no ProviderTarget {name}; namespace {namespace} has none at all"
-    hint = nearest(reference.name, there) or f"; there are {', '.join(there)}"
-    return f"there is no ProviderTarget {name}{hint}"
-
-
-def _is_allowed(found: LoadedTarget, user: LoadedPack, resources: Resources, scope: Scope) -> bool:
-    namespace, allowed = user.source.namespace, found.target.spec.allowed_namespaces
-    if namespace == found.source.namespace or allowed.from_ is AllowedFrom.ALL:
-        return True
-    if allowed.from_ is AllowedFrom.SAME or allowed.selector is None:
-        return False
-    return selects(allowed.selector, namespace_labels(namespace, resources.namespace, scope))
 
 
 def _key_gaps(spec: ProviderTargetSpec, scope: Scope) -> Iterator[tuple[FieldPath, str]]:

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 from grokwarden.api.validation import validated
-from grokwarden.compiler import Compilation, Scope, compile_each_pack, compile_packs
+from grokwarden.compiler import Compilation, Scope, compile_packs, failed_tests
 from grokwarden.edge.files import Loaded, without_echoes
-from grokwarden.engine import Engine
 from grokwarden.errors import Problem, ResourceError
-from grokwarden.packtests import TestResult, run_tests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,26 +37,8 @@ def compile_proven(loaded: Loaded, scope: Scope) -> Outcome:
     outcome = compile_loaded(loaded, scope)
     if outcome.compilation is None:
         return outcome
-    in_force = {pack.name for pack in outcome.compilation.bundle.packs}
-    failures = tuple(
-        _failure(result)
-        for tested in compile_each_pack(loaded.documents, scope=scope)
-        if tested.tests and tested.bundle.packs[0].name in in_force
-        for result in run_tests(Engine(tested.bundle), tested.tests)
-        if not result.passed
-    )
+    failures = tuple(problem for pack in outcome.compilation.packs for problem in failed_tests(pack))
     return Outcome(compilation=None, problems=failures, warnings=outcome.warnings) if failures else outcome
-
-
-def _failure(result: TestResult) -> Problem:
-    got = result.trouble or f"got {result.got or 'nothing'}"
-    return Problem(
-        resource=f"PolicyPack {result.pack}",
-        path="spec.tests",
-        message=f'the test "{result.name}" fails: expected {result.expected}, {got}',
-        file=result.file,
-        line=result.line,
-    )
 
 
 def known_problems(loaded: Loaded) -> tuple[Problem, ...]:
