@@ -3,6 +3,10 @@
 A bundle is a manifest of content-addressed parts. Parts hold everything resolved (defaults, durations in
 milliseconds), so that a reader needs msgspec and nothing else. Keys are never in a bundle: a target names where its key
 comes from, and rotating one changes no digest. This module refuses to know YAML, pydantic, pods and the network.
+
+Operator and sidecar may differ by one schema version: a reader takes its own and the one before, and whoever writes for
+a reader that is one behind writes that one's. Within a version no field is ever added: a reader refuses a part with a
+field that it does not know, rather than enforce the rest of it in silence.
 """
 
 import hashlib
@@ -28,7 +32,8 @@ from grokwarden.vocabulary import (
 )
 
 SCHEMA_VERSION: Final = 1
-_Part = TypeVar("_Part", bound=msgspec.Struct)
+READABLE_SCHEMA_VERSIONS: Final = frozenset({SCHEMA_VERSION - 1, SCHEMA_VERSION} - {0})
+"""This one and the one before; there is none before the first."""
 
 
 class StepPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -147,6 +152,9 @@ class TargetPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ca_bundle: str | None = None
 
 
+_Part = TypeVar("_Part", PackPart, TargetPart)
+
+
 class PartRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An entry of the manifest: which object, which generation of it, and the digest of its part."""
 
@@ -203,8 +211,14 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    manifest: Manifest
+    manifest: msgspec.Raw
     parts: dict[str, msgspec.Raw]
+
+
+class _Schema(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What can be read of a manifest of any version."""
+
+    schema_version: int
 
 
 def canonical_bytes(value: msgspec.Struct) -> bytes:
@@ -214,15 +228,74 @@ def canonical_bytes(value: msgspec.Struct) -> bytes:
 
 def digest_of(value: msgspec.Struct) -> str:
     """``sha256:`` and the hexadecimal digest of the value's canonical bytes."""
-    return _digest(canonical_bytes(value))
+    return digest_of_bytes(canonical_bytes(value))
+
+
+def digest_of_bytes(data: bytes) -> str:
+    """``sha256:`` and the hexadecimal digest of canonical bytes as they were received."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def encode_part(part: PackPart | TargetPart) -> bytes:
+    """The part's canonical bytes, which its digest is of."""
+    return canonical_bytes(part)
+
+
+def decode_part(data: bytes, ref: PartRef, kind: type[_Part], *, source: str) -> _Part:
+    """The part that ``ref`` names.
+
+    Args:
+        data: What ``encode_part`` gave.
+        ref: The part's entry in the manifest.
+        kind: ``PackPart`` or ``TargetPart``.
+        source: Where the bytes came from, for the message.
+
+    Raises:
+        BundleChecksumError: The bytes don't have the digest that the manifest names.
+        BundleError: They are no such part, say something that this program does not know, or are another object's.
+    """
+    if (actual := digest_of_bytes(data)) != ref.digest:
+        raise BundleChecksumError(source, expected=ref.digest, actual=actual)
+    try:
+        part = msgspec.json.decode(data, type=kind)
+    except msgspec.DecodeError as error:
+        raise BundleError(f"bundle from {source}: part of {ref.name}: {error}; keeping the previous bundle") from error
+    if part.name != ref.name:
+        raise BundleError(
+            f"bundle from {source}: the part for {ref.name} is of {part.name}; keeping the previous bundle"
+        )
+    return part
+
+
+def decode_manifest(data: bytes, *, source: str) -> Manifest:
+    """The manifest in ``data``. Its version is ``digest_of_bytes(data)``, also where it is of the schema before.
+
+    Raises:
+        BundleError: The bytes are no manifest, or are of a schema version that this program does not read.
+    """
+    try:
+        schema_version = msgspec.json.decode(data, type=_Schema).schema_version
+        if schema_version in READABLE_SCHEMA_VERSIONS:
+            return msgspec.json.decode(data, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise BundleError(f"bundle from {source}: not a manifest ({error}); keeping the previous bundle") from error
+    readable = " and ".join(str(version) for version in sorted(READABLE_SCHEMA_VERSIONS))
+    raise BundleError(
+        f"bundle from {source}: schema version {schema_version}, this program reads {readable}; "
+        "keeping the previous bundle"
+    )
 
 
 def encode_bundle(bundle: Bundle) -> bytes:
-    """The whole bundle as one canonical JSON document: the manifest, and its parts by digest."""
-    parts: Mapping[str, msgspec.Raw] = {
-        digest_of(part): msgspec.Raw(canonical_bytes(part)) for part in (*bundle.packs, *bundle.targets)
-    }
-    return canonical_bytes(_Wire(manifest=bundle.manifest, parts=dict(parts)))
+    """The whole bundle as one canonical JSON document: the manifest, and its parts by digest.
+
+    Of a bundle that this program made, or that came in its own schema version: one that came in the version before has
+    the digests of bytes that this program does not write any more.
+    """
+    refs = (*bundle.manifest.packs, *bundle.manifest.targets)
+    parts: tuple[PackPart | TargetPart, ...] = (*bundle.packs, *bundle.targets)
+    by_digest = {ref.digest: msgspec.Raw(encode_part(part)) for ref, part in zip(refs, parts, strict=True)}
+    return canonical_bytes(_Wire(manifest=msgspec.Raw(canonical_bytes(bundle.manifest)), parts=by_digest))
 
 
 def decode_bundle(data: bytes, *, source: str) -> Bundle:
@@ -240,14 +313,9 @@ def decode_bundle(data: bytes, *, source: str) -> Bundle:
         wire = msgspec.json.decode(data, type=_Wire)
     except msgspec.DecodeError as error:
         raise BundleError(f"bundle from {source}: not a bundle ({error}); keeping the previous bundle") from error
-    manifest = wire.manifest
-    if manifest.schema_version != SCHEMA_VERSION:
-        raise BundleError(
-            f"bundle from {source}: schema version {manifest.schema_version}, this program reads {SCHEMA_VERSION}; "
-            "keeping the previous bundle"
-        )
+    manifest = decode_manifest(bytes(wire.manifest), source=source)
     return Bundle(
-        version=digest_of(manifest),
+        version=digest_of_bytes(bytes(wire.manifest)),
         manifest=manifest,
         packs=tuple(_part(wire.parts, ref, PackPart, source) for ref in manifest.packs),
         targets=tuple(_part(wire.parts, ref, TargetPart, source) for ref in manifest.targets),
@@ -259,14 +327,4 @@ def _part(parts: Mapping[str, msgspec.Raw], ref: PartRef, kind: type[_Part], sou
         raise BundleError(
             f"bundle from {source}: no part for {ref.name} ({ref.digest[:19]}); keeping the previous bundle"
         )
-    data = bytes(parts[ref.digest])
-    if (actual := _digest(data)) != ref.digest:
-        raise BundleChecksumError(source, expected=ref.digest, actual=actual)
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except msgspec.DecodeError as error:
-        raise BundleError(f"bundle from {source}: part of {ref.name}: {error}; keeping the previous bundle") from error
-
-
-def _digest(data: bytes) -> str:
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+    return decode_part(bytes(parts[ref.digest]), ref, kind, source=source)
