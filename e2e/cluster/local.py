@@ -1,0 +1,169 @@
+"""A control plane of processes on this machine: brought up, found again, stopped in part, taken down."""
+
+import datetime
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from e2e.cluster import processes
+from e2e.cluster.access import Questioner, write_kubeconfig
+from e2e.cluster.binaries import KUBECTL, find_binaries
+from e2e.cluster.certificates import write_certificates
+from e2e.cluster.components import Component, command, health_path, kubeconfig_of, port_of
+from e2e.cluster.control_plane import ControlPlane
+from e2e.cluster.errors import ClusterError, last_lines
+from e2e.cluster.ports import free_ports
+from e2e.cluster.state import Description, StateDirectory
+from e2e.cluster.waiting import came_true
+
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 5.0
+_ROOT: Final = Path(__file__).parents[2]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalControlPlane(ControlPlane):
+    """A control plane whose components can be stopped and started one by one."""
+
+    state: StateDirectory
+    description: Description
+
+    def start(self, component: Component) -> None:
+        """The component runs and is ready, on the port, keys and data that it had before.
+
+        Raises:
+            ClusterError: It ended, or is not ready in time; the text holds the end of its log.
+        """
+        process = processes.start(
+            command(component, self.state, self.description),
+            log=self.state.log(component),
+            record=self.state.record(component),
+        )
+        if not came_true(lambda: not process.is_running or self.is_ready(component), timeout_seconds=_START_SECONDS):
+            tail = last_lines(self.state.log(component))
+            raise ClusterError(f"{component} is not ready after {_START_SECONDS:g} s{tail}")
+        if not process.is_running:
+            raise ClusterError(f"{component} ended at its start{last_lines(self.state.log(component))}")
+
+    def stop(self, component: Component, *, grace_seconds: float = _STOP_SECONDS) -> None:
+        """The component has ended, and stays away until it is started; 0 seconds of grace kill it."""
+        stop_component(self.state, component, grace_seconds=grace_seconds)
+
+    def is_running(self, component: Component) -> bool:
+        process = processes.recorded(self.state.record(component))
+        return process is not None and process.is_running
+
+    def is_ready(self, component: Component) -> bool:
+        """It says of itself that it is."""
+        port = port_of(component, self.description.ports)
+        return Questioner(self.state.keys).answers(port, health_path(component))
+
+    @property
+    def is_healthy(self) -> bool:
+        """Every component runs and is ready."""
+        return all(self.is_running(component) and self.is_ready(component) for component in Component)
+
+
+def bring_up(state: StateDirectory, binaries: Mapping[str, Path], *, say: Say) -> LocalControlPlane:
+    """A new control plane runs, ready for work. What is left of an earlier one in that directory is removed.
+
+    Raises:
+        ClusterError: A component does not start; all of them are stopped again, and the logs stay.
+    """
+    with state.locked(say):
+        leave_nothing_running(state)
+        if state.is_ours:
+            state.remove()
+            state.path.mkdir(mode=0o700)
+        description = Description(ports=free_ports(random.Random()), binaries=binaries)
+        state.describe(description)
+        write_certificates(state.keys, now=datetime.datetime.now(datetime.UTC))
+        _write_kubeconfigs(state, description)
+        control_plane = _attached(state, description)
+        try:
+            for component in Component:
+                control_plane.start(component)
+        except BaseException:
+            leave_nothing_running(state)
+            raise
+        return control_plane
+
+
+def running(state: StateDirectory) -> LocalControlPlane | None:
+    """The control plane of that directory as it was brought up, healthy or not; ``None`` if there is none."""
+    description = state.description()
+    return _attached(state, description) if description and state.kubeconfig.is_file() else None
+
+
+def take_down(state: StateDirectory, *, say: Say) -> bool:
+    """No process of that control plane is left, and the directory is gone; whether there was one."""
+    if not state.is_ours:
+        return False
+    with state.locked(say):
+        leave_nothing_running(state)
+        state.remove()
+    return True
+
+
+def leave_nothing_running(state: StateDirectory) -> None:
+    """Every component that was started from that directory has ended; nothing else is touched."""
+    for component in reversed(Component):
+        stop_component(state, component, grace_seconds=_STOP_SECONDS)
+
+
+def stop_component(state: StateDirectory, component: Component, *, grace_seconds: float) -> None:
+    """The component has ended, if it is still the process that was written down."""
+    process = processes.recorded(state.record(component))
+    if process is not None:
+        process.stop(grace_seconds=grace_seconds)
+    state.record(component).unlink(missing_ok=True)
+
+
+@contextmanager
+def running_cluster(folder: Path, *, say: Say = lambda _: None) -> Iterator[LocalControlPlane]:
+    """A control plane of its own for the block, in an empty folder; it ends with the block, or with this process."""
+    state = StateDirectory(folder)
+    with _guard(state):
+        try:
+            yield bring_up(state, find_binaries(say=say), say=say)
+        finally:
+            take_down(state, say=say)
+
+
+@contextmanager
+def _guard(state: StateDirectory) -> Iterator[None]:
+    """A process that takes the cluster down when this one has ended, however it did."""
+    command = [sys.executable, "-P", "-m", "e2e.cluster.guard", str(state.path)]
+    environment = os.environ | {"PYTHONPATH": str(_ROOT)}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, env=environment, start_new_session=True, cwd="/"
+    ) as guard:  # its end closes the pipe and waits
+        assert guard.stdin
+        with guard.stdin:
+            yield
+
+
+def _attached(state: StateDirectory, description: Description) -> LocalControlPlane:
+    return LocalControlPlane(
+        kubeconfig=state.kubeconfig,
+        kubectl=description.binaries[KUBECTL],
+        server=description.server,
+        ca=state.ca,
+        state=state,
+        description=description,
+    )
+
+
+def _write_kubeconfigs(state: StateDirectory, description: Description) -> None:
+    for component in (Component.CONTROLLER_MANAGER, Component.SCHEDULER):
+        path = kubeconfig_of(component, state.keys)
+        write_kubeconfig(path, server=description.server, keys=state.keys, name=component.value)
+    write_kubeconfig(state.kubeconfig, server=description.server, keys=state.keys, name="admin")
