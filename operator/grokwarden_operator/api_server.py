@@ -1,0 +1,193 @@
+"""One request to the API server, and what became of it: bounded in time, and every failure one of ``cluster_errors``.
+
+What a caller may well be told (it is gone, it has changed) is a value. An error's text never holds what a Secret or a
+token holds.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+import msgspec
+
+from grokwarden_operator.cluster_errors import (
+    ClusterError,
+    ClusterForbiddenError,
+    ClusterRejectedError,
+    ClusterUnavailableError,
+)
+from grokwarden_operator.connection import Connection
+
+FIELD_MANAGER: Final = "grokwarden-operator"
+_CALM_STATUSES: Final = frozenset({404, 409, 410})
+_REFUSALS: Final = frozenset({401, 403})
+_RETRIABLE: Final = frozenset({408, 429})
+_SILENT_PATHS: Final = ("/secrets", "/tokenreviews")
+_WHY_CHARACTERS: Final = 300
+_MAX_LINE_BYTES: Final = 8 * 1024 * 1024
+
+
+class BodyType(StrEnum):
+    """How a body is to be understood."""
+
+    JSON = "application/json"
+    APPLY = "application/apply-patch+yaml"
+    MERGE = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long the API server may take.
+
+    Attributes:
+        connect_seconds: To take a connection.
+        request_seconds: For a request as a whole.
+        list_seconds: For one page of a list.
+    """
+
+    connect_seconds: float = 5.0
+    request_seconds: float = 15.0
+    list_seconds: float = 60.0
+
+
+DEFAULT_TIMEOUTS: Final = Timeouts()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: a success, or 404, 409 or 410."""
+
+    status: int
+    content: dict[str, Any]
+
+    @property
+    def is_success(self) -> bool:
+        return self.status < 300
+
+
+class ApiServer:
+    """The API server, as far as HTTP goes."""
+
+    def __init__(self, connection: Connection, timeouts: Timeouts) -> None:
+        self._session = connection.session()
+        self._server = connection.server
+        self.timeouts = timeouts
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        body_type: BodyType = BodyType.JSON,
+        timeout_seconds: float | None = None,
+    ) -> Reply:
+        """The answer.
+
+        Raises:
+            ClusterUnavailableError: There was none, or one that asks to come again.
+            ClusterForbiddenError: The service account may not do that.
+            ClusterRejectedError: The request is wrong.
+        """
+        timeout = aiohttp.ClientTimeout(
+            total=timeout_seconds or self.timeouts.request_seconds, sock_connect=self.timeouts.connect_seconds
+        )
+        async with self._opened(method, path, params=params, body=body, body_type=body_type, timeout=timeout) as answer:
+            return Reply(answer.status, _decoded(await answer.read(), f"{method} {path}"))
+
+    @asynccontextmanager
+    async def watch(
+        self, path: str, *, params: Mapping[str, str], silent_seconds: float
+    ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        """The events of a watch, until it ends or nothing is heard for so long; raises as ``request`` does."""
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self.timeouts.connect_seconds, sock_read=silent_seconds
+        )
+        async with self._opened("GET", path, params=params, timeout=timeout) as answer:
+            if answer.status in _CALM_STATUSES:
+                raise ClusterUnavailableError(f"watch {path}", f"answered with status {answer.status}")
+            yield _events(answer, path)
+
+    @asynccontextmanager
+    async def _opened(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own
+        body: Mapping[str, Any] | None = None,
+        body_type: BodyType = BodyType.JSON,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        what = f"{method} {path}"
+        try:
+            async with self._session.request(
+                method,
+                self._server + path,
+                params=params,
+                data=None if body is None else msgspec.json.encode(body),
+                headers={"Accept": "application/json", "Content-Type": body_type.value},
+                timeout=timeout,
+                allow_redirects=False,
+                read_bufsize=_MAX_LINE_BYTES,
+            ) as answer:
+                if answer.status >= 300 and answer.status not in _CALM_STATUSES:
+                    raise _refusal(answer, await answer.read(), what)
+                yield answer
+        except TimeoutError as error:
+            raise ClusterUnavailableError(what, "no answer in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise ClusterUnavailableError(what, f"no connection ({type(error).__name__})") from error
+
+
+async def _events(answer: aiohttp.ClientResponse, path: str) -> AsyncIterator[dict[str, Any]]:
+    async for line in answer.content:
+        if line.strip():
+            yield _decoded(line, f"watch {path}")
+
+
+def _refusal(answer: aiohttp.ClientResponse, body: bytes, what: str) -> ClusterError:
+    why = f"status {answer.status}"
+    if not any(part in what for part in _SILENT_PATHS):
+        why = _message(body) or why
+    if answer.status in _REFUSALS:
+        return ClusterForbiddenError(what, why)
+    if answer.status in _RETRIABLE or answer.status >= 500:
+        return ClusterUnavailableError(what, why, retry_after_seconds=_seconds(answer.headers.get("Retry-After", "")))
+    return ClusterRejectedError(what, why)
+
+
+def _message(body: bytes) -> str:
+    try:
+        status = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return ""
+    message = status.get("message") if isinstance(status, dict) else None
+    return message[:_WHY_CHARACTERS] if isinstance(message, str) else ""
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.isascii() and text.isdigit() else None
+
+
+def _decoded(body: bytes, what: str) -> dict[str, Any]:
+    try:
+        content = msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise ClusterUnavailableError(what, "the answer is no JSON") from error
+    if not isinstance(content, dict):
+        raise ClusterUnavailableError(what, "the answer is no object")
+    return content
