@@ -14,14 +14,18 @@ know sockets, TLS and tokens.
 A manifest is complete once every part that it names has come, in this stream or before it. The operator sends keys,
 then the manifest, then the parts. For a sidecar that accepts ``zstd``, each event is a frame of its own, so that what
 many sidecars get is compressed once.
+
+A newer peer may send an event of another type, which is skipped, and a further field in an ``Ack`` or in ``Keys``,
+which is not read. Manifests and parts are stricter: see ``bundle``.
 """
 
+import re
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Any, Final
 
 import msgspec
-
-from grokwarden.exchange.sse import event_data
+from msgspec.structs import replace
 
 STREAM_PATH: Final = "/v1/config/stream"
 ACK_PATH: Final = "/v1/config/ack"
@@ -30,14 +34,21 @@ AUDIENCE: Final = "grokwarden"
 PING_SECONDS: Final = 15.0
 RECONNECT_JITTER_SECONDS: Final = 5.0
 PARTS_HEADER: Final = "x-grokwarden-parts"
-"""Of the stream's request: digests of the parts that the sidecar has, separated by commas; at most ``MAX_PARTS``."""
+"""Of the stream's request: digests of the parts that the sidecar has, as ``parts_header`` gives them."""
 MAX_PARTS: Final = 500
+"""In that header: 36 KB. What is left out only travels again."""
 INSTANCE_HEADER: Final = "x-grokwarden-instance"
 """Of the stream's request: a random word, another one for each process. What the one before acked counts no more."""
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
+"""Of a whole event; ``EventSplitter`` gives up on a longer one."""
 MAX_ACK_BYTES: Final = 1024 * 1024
 MAX_REASON_CHARACTERS: Final = 128
 MAX_MESSAGE_CHARACTERS: Final = 1024
+
+_REASON: Final = r"^([A-Z][A-Za-z0-9]*)?\Z"
+_UNSAID: Final = "Refused"
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_SHOWN_CHARACTERS: Final = 40
 
 
 class StreamEvent(StrEnum):
@@ -65,8 +76,8 @@ class AckedPack(msgspec.Struct, frozen=True, kw_only=True):
     uid: str
     generation: int
     applied: bool
-    reason: str = ""
-    message: str = ""
+    reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON_CHARACTERS, pattern=_REASON)] = ""
+    message: Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_CHARACTERS)] = ""
 
 
 class Ack(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,26 +95,116 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Keys({len(self.keys)})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Their number, also in a traceback in colours."""
+        return [("number", len(self.keys))]
+
 
 class UnknownEventError(ValueError):
     """An event of a type that this program doesn't know; to be skipped."""
 
 
+class MalformedMessageError(ValueError):
+    """A message that is none, or that exceeds what is agreed; the text holds no value of it."""
+
+
 def encode_event(kind: StreamEvent, data: bytes, *, event_id: str = "") -> bytes:
-    """The event's bytes. ``data`` is one line: canonical JSON has no line breaks."""
-    identity = b"id: %s\n" % event_id.encode() if event_id else b""
-    return b"event: %s\n%sdata: %s\n\n" % (kind.value.encode(), identity, data)
+    """The event's bytes. ``data`` is one line: canonical JSON has no line breaks.
+
+    Raises:
+        ValueError: Data or id are more than one line, or no peer would take an event of this length.
+    """
+    identity = event_id.encode()
+    if any(end in text for end in (b"\n", b"\r") for text in (data, identity)):
+        raise ValueError(f"a {kind} event must have one line of data and one of id")
+    head = b"event: %s\n" % kind.value.encode() + (b"id: %s\n" % identity if identity else b"")
+    event = b"%sdata: %s\n\n" % (head, data)
+    if len(event) > MAX_EVENT_BYTES:
+        raise ValueError(f"a {kind} event of {len(event)} bytes; at most {MAX_EVENT_BYTES} are read")
+    return event
 
 
 def read_event(event: bytes) -> tuple[StreamEvent, str, bytes]:
-    """Type, id and data of one event, as ``EventSplitter`` gives it.
+    """Type, id and data of one event, as ``EventSplitter`` gives it; read as the format's standard says.
 
     Raises:
-        UnknownEventError: It has no type, or one that is none of ours.
+        UnknownEventError: It has no type, as a comment has none, or one that is none of ours.
     """
-    fields = dict(line.split(b": ", 1) for line in event.splitlines() if line.startswith((b"event: ", b"id: ")))
+    fields: dict[bytes, bytes] = {}
+    data: list[bytes] = []
+    for line in event.splitlines():
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            data.append(value)
+        else:
+            fields[name] = value
+    word = fields.get(b"event", b"").decode(errors="replace")
     try:
-        kind = StreamEvent(fields.get(b"event", b"").decode(errors="replace"))
+        kind = StreamEvent(word)
     except ValueError as error:
-        raise UnknownEventError(str(error)) from error
-    return kind, fields.get(b"id", b"").decode(errors="replace"), event_data(event) or b""
+        raise UnknownEventError(f"{word[:_SHOWN_CHARACTERS]!r} is no event of the configuration stream") from error
+    return kind, fields.get(b"id", b"").decode(errors="replace"), b"\n".join(data)
+
+
+def parts_header(digests: Iterable[str]) -> str:
+    """The value of ``PARTS_HEADER`` for these parts, the first ``MAX_PARTS`` of them."""
+    return ",".join(list(digests)[:MAX_PARTS])
+
+
+def read_parts_header(value: str) -> frozenset[str]:
+    """The digests in the header. What is none is left out: it names no part that could be spared."""
+    listed = (word.strip() for word in value.split(",", MAX_PARTS)[:MAX_PARTS])
+    return frozenset(word for word in listed if _DIGEST.fullmatch(word))
+
+
+def encode_ack(ack: Ack) -> bytes:
+    """The ack as ``decode_ack`` takes it: reasons and messages cut to what is agreed, a huge one without messages."""
+    cut = replace(ack, packs=tuple(_agreed(pack) for pack in ack.packs))
+    data = msgspec.json.encode(cut)
+    if len(data) <= MAX_ACK_BYTES:
+        return data
+    return msgspec.json.encode(replace(cut, packs=tuple(replace(pack, message="") for pack in cut.packs)))
+
+
+def decode_ack(data: bytes) -> Ack:
+    """The ack in ``data``. That its packs are those of the manifest is not looked at.
+
+    Raises:
+        MalformedMessageError: It is none, is too long, or refuses a pack without a reason.
+    """
+    if len(data) > MAX_ACK_BYTES:
+        raise MalformedMessageError(f"an ack of {len(data)} bytes; expected at most {MAX_ACK_BYTES}")
+    try:
+        ack = msgspec.json.decode(data, type=Ack)
+    except msgspec.DecodeError as error:
+        raise MalformedMessageError(f"not an ack: {error}") from error
+    if any(bool(pack.reason) is pack.applied for pack in ack.packs):
+        raise MalformedMessageError("not an ack: a pack has a reason if, and only if, it is refused")
+    return ack
+
+
+def encode_keys(keys: Keys) -> bytes:
+    """The data of a ``keys`` event; equal keys are equal bytes."""
+    return msgspec.json.encode(keys, order="sorted")
+
+
+def decode_keys(data: bytes) -> Keys:
+    """The keys in the data of a ``keys`` event.
+
+    Raises:
+        MalformedMessageError: There are none.
+    """
+    try:
+        return msgspec.json.decode(data, type=Keys)
+    except msgspec.DecodeError as error:
+        raise MalformedMessageError(f"not a keys event: {error}") from error
+
+
+def _agreed(pack: AckedPack) -> AckedPack:
+    if pack.applied:
+        return replace(pack, reason="", message=pack.message[:MAX_MESSAGE_CHARACTERS])
+    reason = pack.reason if re.fullmatch(_REASON, pack.reason) else ""
+    return replace(
+        pack, reason=reason[:MAX_REASON_CHARACTERS] or _UNSAID, message=pack.message[:MAX_MESSAGE_CHARACTERS]
+    )
