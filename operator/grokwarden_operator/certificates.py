@@ -198,7 +198,7 @@ class CertificateKeeper:
         await self._write(replace(custody, published_at=self._now()), stored)
 
     def _renew_leaf(self) -> None:
-        """The certificate is the current authority's, with a third of its life before it, unless that authority expired."""
+        """The certificate is the current authority's, with a third of its life left, unless that has expired."""
         now = self._now()
         if self._custody is None or self._custody.current.certificate.not_valid_after_utc <= now:
             return

@@ -1,0 +1,231 @@
+"""Writes statuses, so that a reconcile never waits for the API server: it says what is to stand there, and goes on.
+
+| what happens | what follows |
+|---|---|
+| several wishes for one object | the newest is written; at most one write per object and ``MIN_INTERVAL_SECONDS`` |
+| what is wished stands there already | nothing |
+| somebody else has overwritten it | it is put back as soon as the watch shows that |
+| the API server is away | tried again, at most ``MAX_BACKOFF_SECONDS`` apart; then the newest wishes are written |
+| the API server rejects a status | said once; tried again when another is wished, or after a minute |
+| the object is gone, or another has its name | never tried again |
+| this replica is not the leader | nothing; once it is, everything that does not stand there is written |
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+
+from grokwarden_operator.cluster_errors import ClusterError
+from grokwarden_operator.conditions import (
+    ConditionChange,
+    StatusDocument,
+    apply_document,
+    changed_conditions,
+    is_same_status,
+    status_document,
+)
+from grokwarden_operator.plan import StatusDraft
+from grokwarden_operator.status_object import ObjectKey, Outage, StatusObject, WriteResult
+
+log = structlog.stdlib.get_logger(__name__)
+
+MIN_INTERVAL_SECONDS: Final = 0.2
+_WRITE_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.5
+_CONCURRENT_WRITES: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDraft:
+    """A Kubernetes Event about a condition that has changed."""
+
+    regarding: ObjectKey
+    change: ConditionChange
+
+
+Apply = Callable[[Mapping[str, Any]], Awaitable[bool]]
+"""A server-side apply of a status; false: there is no such object, or its uid is another. Raises ``ClusterError``."""
+PostEvent = Callable[[EventDraft], Awaitable[None]]
+"""Raises ``ClusterError``."""
+
+
+class StatusWriter:
+    """Brings about what is wished, in a task of its own. ``wish`` and ``retain`` are called on the loop of ``run``."""
+
+    def __init__(
+        self,
+        *,
+        apply: Apply,
+        post_event: PostEvent,
+        is_leader: Callable[[], bool],
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+        on_result: Callable[[WriteResult], object] = lambda _: None,
+        min_interval_seconds: float = MIN_INTERVAL_SECONDS,
+    ) -> None:
+        """Nothing is written before ``run``.
+
+        Args:
+            apply: Writes one status.
+            post_event: Writes one Event; one that can't be written is lost.
+            is_leader: Asked before writing, and twice a second.
+            clock: Monotonic.
+            now: With a time zone; for conditions.
+            on_result: Is told of each attempt.
+            min_interval_seconds: Between two writes of one object.
+        """
+        self._apply = apply
+        self._post_event = post_event
+        self._is_leader = is_leader
+        self._clock = clock
+        self._now = now
+        self._on_result = on_result
+        self._min_interval_seconds = min_interval_seconds
+        self._objects: dict[ObjectKey, StatusObject] = {}
+        self._pending: dict[ObjectKey, StatusObject] = {}
+        self._outage = Outage()
+        self._bell = asyncio.Event()
+        self._writing = 0
+        self._has_led = False
+        self._events_fail = False
+
+    def wish(self, draft: StatusDraft, seen: Mapping[str, Any]) -> None:
+        """From now on the draft is to stand there, whatever was wished before; the watch has shown ``seen`` last."""
+        key = ObjectKey.of(draft)
+        found = self._objects.get(key)
+        if found is None:
+            found = self._objects[key] = StatusObject(key=key, draft=draft, seen=seen)
+        elif found.seen is seen and found.draft == draft:
+            return
+        else:
+            found.wish(draft, seen, now=self._clock())
+        self._reckon(found)
+
+    def retain(self, keys: Collection[ObjectKey]) -> None:
+        """There are no other objects any more."""
+        for key in self._objects.keys() - set(keys):
+            del self._objects[key]
+            self._pending.pop(key, None)
+
+    async def run(self) -> None:
+        """Writes for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._bell.clear()
+                for each in self._due():
+                    if (work := self._work(each)) is not None:
+                        tasks.create_task(work)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._rest_seconds()):
+                        await self._bell.wait()
+
+    def _reckon(self, each: StatusObject) -> None:
+        """It is among what is still to be written, or it isn't."""
+        if each.is_pending and self._objects.get(each.key) is each:
+            self._pending[each.key] = each
+            self._bell.set()
+        elif self._pending.get(each.key) is each:
+            del self._pending[each.key]
+
+    def _due(self) -> list[StatusObject]:
+        """What may be written now, the longest due first."""
+        now = self._clock()
+        if not self._leads() or now < self._outage.hold_until:
+            return []
+        due = [each for each in self._pending.values() if not each.is_writing and each.due_at <= now]
+        slots = (1 if self._outage.is_on else _CONCURRENT_WRITES) - self._writing
+        return sorted(due, key=lambda each: each.due_at)[: max(0, slots)]
+
+    def _rest_seconds(self) -> float:
+        """Until something may be due, unless the bell rings before."""
+        waiting = [each.due_at for each in self._pending.values() if not each.is_writing]
+        if not waiting or not self._has_led or self._writing >= _CONCURRENT_WRITES:
+            return _LOOK_SECONDS
+        next_at = max(min(waiting), self._outage.hold_until)
+        return min(max(0.0, next_at - self._clock()), _LOOK_SECONDS)
+
+    def _leads(self) -> bool:
+        leads = self._is_leader()
+        if self._has_led and not leads:  # from now on somebody else writes
+            for each in self._objects.values():
+                each.forget()
+                self._reckon(each)
+        self._has_led = leads
+        return leads
+
+    def _work(self, each: StatusObject) -> Coroutine[Any, Any, None] | None:
+        """What writes it; ``None`` if it stands there already."""
+        before = each.standing
+        status = status_document(each.draft, before, now=self._now())
+        if is_same_status(before, status):
+            each.settle(each.draft)
+            self._reckon(each)
+            return None
+        each.is_writing = True
+        self._writing += 1
+        return self._write(each, each.draft, status, changed_conditions(before, status))
+
+    async def _write(
+        self, each: StatusObject, draft: StatusDraft, status: StatusDocument, changes: list[ConditionChange]
+    ) -> None:
+        result = await self._attempt(each, draft, status)
+        self._on_result(result)
+        each.is_writing = False
+        self._reckon(each)
+        if result is WriteResult.WRITTEN:
+            for change in changes:
+                await self._tell(EventDraft(regarding=each.key, change=change))
+        self._writing -= 1
+        self._bell.set()
+
+    async def _attempt(self, each: StatusObject, draft: StatusDraft, status: StatusDocument) -> WriteResult:
+        try:
+            async with asyncio.timeout(_WRITE_SECONDS):
+                exists = await self._apply(apply_document(draft, status))
+        except TimeoutError:
+            return self._unanswered(each, f"no answer within {_WRITE_SECONDS:.0f} s")
+        except ClusterError as error:
+            return self._unanswered(each, str(error)) if error.is_retriable else self._rejected(each, str(error))
+        self._answered()
+        if not exists:
+            each.vanished()
+            return WriteResult.GONE
+        each.wrote(draft, status, now=self._clock(), interval_seconds=self._min_interval_seconds)
+        return WriteResult.WRITTEN
+
+    def _unanswered(self, each: StatusObject, trouble: str) -> WriteResult:
+        each.failed(now=self._clock())
+        if self._outage.failed(each.key, now=self._clock()):
+            log.warning("status_unwritten", object=str(each.key), reason=trouble, is_retried=True)
+        return WriteResult.RETRIED
+
+    def _rejected(self, each: StatusObject, trouble: str) -> WriteResult:
+        self._answered()
+        if each.rejected(trouble, now=self._clock()):
+            log.error("status_unwritten", object=str(each.key), reason=trouble, is_retried=False)
+        return WriteResult.REJECTED
+
+    def _answered(self) -> None:
+        """The API server is there; what waited for it goes on at once."""
+        if self._outage.answered():
+            now = self._clock()
+            for each in self._pending.values():
+                each.hurry(now=now)
+            log.info("status_writes_resumed", pending=len(self._pending))
+
+    async def _tell(self, event: EventDraft) -> None:
+        """The Event is posted, or lost: the status says the same, and keeps saying it."""
+        try:
+            async with asyncio.timeout(_WRITE_SECONDS):
+                await self._post_event(event)
+        except (TimeoutError, ClusterError) as error:
+            if not self._events_fail:
+                log.warning("event_unposted", object=str(event.regarding), reason=str(error) or "no answer in time")
+            self._events_fail = True
+        else:
+            self._events_fail = False
