@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import shutil
 import subprocess
 import tempfile
 import time
@@ -56,6 +57,16 @@ def find_binaries(*, say: Say) -> Mapping[str, Path]:
     if given and missing:
         say(f"{assets} has no {', '.join(missing)}: taking ours, {VERSION}")
     return {**given, **built_binaries(missing, cache=cache_directory(), say=say)}
+
+
+def find_kubectl(*, say: Say) -> Path:
+    """The caller's own kubectl, or else one of ours, for a cluster that others brought up.
+
+    Raises:
+        ClusterError: As ``find_binaries``.
+    """
+    found = shutil.which(KUBECTL)
+    return Path(found) if found else built_binaries([KUBECTL], cache=cache_directory(), say=say)[KUBECTL]
 
 
 def built_binaries(names: list[str], *, cache: Path, say: Say) -> Mapping[str, Path]:

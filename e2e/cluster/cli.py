@@ -14,7 +14,7 @@ from pathlib import Path
 
 from e2e.cluster import processes
 from e2e.cluster.access import Questioner
-from e2e.cluster.binaries import find_binaries
+from e2e.cluster.binaries import find_binaries, find_kubectl
 from e2e.cluster.components import Component
 from e2e.cluster.control_plane import existing_cluster, version_of
 from e2e.cluster.errors import ClusterError
@@ -132,7 +132,7 @@ def _with_existing(command: str, kubeconfig: Path) -> int:
         say("that cluster was not started here: nothing to take down")
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        cluster = existing_cluster(kubeconfig, kubectl=None, folder=Path(folder))
+        cluster = existing_cluster(kubeconfig, kubectl=find_kubectl(say=say), folder=Path(folder))
         if command == "kubeconfig":
             print(cluster.kubeconfig)
         else:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +29,12 @@ class ControlPlane:
     ca: Path
 
 
-def existing_cluster(kubeconfig: Path, *, kubectl: Path | None, folder: Path) -> ControlPlane:
+def existing_cluster(kubeconfig: Path, *, kubectl: Path, folder: Path) -> ControlPlane:
     """The cluster of somebody's kubeconfig, in its current context.
 
     Args:
         kubeconfig: The file.
-        kubectl: Which one to use; ``None`` takes the one on ``PATH``.
+        kubectl: Which one to use.
         folder: Where the authority's certificate is written, if the kubeconfig holds it inside.
 
     Raises:
@@ -43,7 +42,6 @@ def existing_cluster(kubeconfig: Path, *, kubectl: Path | None, folder: Path) ->
     """
     if not kubeconfig.is_file():
         raise ClusterError(f"{kubeconfig}: no such file")
-    kubectl = kubectl or _kubectl_on_path()
     kubeconfig = kubeconfig.absolute()
     context = json.loads(_asked(kubectl, kubeconfig, "config", "view", "--raw", "--minify", "--output=json"))
     cluster = context["clusters"][0]["cluster"]
@@ -66,13 +64,6 @@ def version_of(cluster: ControlPlane) -> str:
         ClusterError: It doesn't answer.
     """
     return str(json.loads(_asked(cluster.kubectl, cluster.kubeconfig, "get", "--raw=/version"))["gitVersion"])
-
-
-def _kubectl_on_path() -> Path:
-    found = shutil.which("kubectl")
-    if found is None:
-        raise ClusterError("kubectl is not on PATH: it is needed to reach the cluster of a kubeconfig")
-    return Path(found)
 
 
 def _asked(kubectl: Path, kubeconfig: Path, *arguments: str) -> str:

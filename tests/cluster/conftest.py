@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.cluster.binaries import find_kubectl
 from e2e.cluster.control_plane import ControlPlane, existing_cluster
 from e2e.cluster.local import LocalControlPlane, running_cluster
 from eventually import eventually
@@ -22,7 +23,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory, progress: Callable[[
     """The API server that the tests share, with our resources. A test that breaks it takes ``own_control_plane``."""
     folder = tmp_path_factory.mktemp("control-plane")
     if given := os.environ.get("GROKWARDEN_TEST_KUBECONFIG"):
-        cluster = existing_cluster(Path(given), kubectl=None, folder=folder)
+        cluster = existing_cluster(Path(given), kubectl=find_kubectl(say=progress), folder=folder)
         apply_crds(Kubectl(control_plane=cluster, cache=folder / "cache"))
         yield cluster
         return
