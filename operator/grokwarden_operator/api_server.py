@@ -4,8 +4,8 @@ What a caller may well be told (it is gone, it has changed) is a value. An error
 token holds.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
@@ -17,6 +17,7 @@ import msgspec
 from grokwarden_operator.cluster_errors import (
     ClusterError,
     ClusterForbiddenError,
+    ClusterNamespaceError,
     ClusterRejectedError,
     ClusterUnavailableError,
 )
@@ -24,8 +25,8 @@ from grokwarden_operator.connection import Connection
 
 FIELD_MANAGER: Final = "grokwarden-operator"
 _CALM_STATUSES: Final = frozenset({404, 409, 410})
-_REFUSALS: Final = frozenset({401, 403})
-_RETRIABLE: Final = frozenset({408, 429})
+_RETRIABLE: Final = frozenset({401, 408, 429})
+"""401: a new token may be there the next time."""
 _SILENT_PATHS: Final = ("/secrets", "/tokenreviews")
 _WHY_CHARACTERS: Final = 300
 _MAX_LINE_BYTES: Final = 8 * 1024 * 1024
@@ -119,7 +120,8 @@ class ApiServer:
         async with self._opened("GET", path, params=params, timeout=timeout) as answer:
             if answer.status in _CALM_STATUSES:
                 raise ClusterUnavailableError(f"watch {path}", f"answered with status {answer.status}")
-            yield _events(answer, path)
+            async with aclosing(_events(answer, path)) as events:
+                yield events
 
     @asynccontextmanager
     async def _opened(
@@ -153,30 +155,33 @@ class ApiServer:
             raise ClusterUnavailableError(what, f"no connection ({type(error).__name__})") from error
 
 
-async def _events(answer: aiohttp.ClientResponse, path: str) -> AsyncIterator[dict[str, Any]]:
+async def _events(answer: aiohttp.ClientResponse, path: str) -> AsyncGenerator[dict[str, Any], None]:
     async for line in answer.content:
         if line.strip():
             yield _decoded(line, f"watch {path}")
 
 
 def _refusal(answer: aiohttp.ClientResponse, body: bytes, what: str) -> ClusterError:
+    status = _status(body)
     why = f"status {answer.status}"
     if not any(part in what for part in _SILENT_PATHS):
-        why = _message(body) or why
-    if answer.status in _REFUSALS:
-        return ClusterForbiddenError(what, why)
+        why = str(status.get("message") or why)[:_WHY_CHARACTERS]
+    if answer.status == 403:
+        causes = (status.get("details") or {}).get("causes") or ()
+        is_ending = any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
+        return ClusterNamespaceError(what) if is_ending else ClusterForbiddenError(what, why)
     if answer.status in _RETRIABLE or answer.status >= 500:
         return ClusterUnavailableError(what, why, retry_after_seconds=_seconds(answer.headers.get("Retry-After", "")))
     return ClusterRejectedError(what, why)
 
 
-def _message(body: bytes) -> str:
+def _status(body: bytes) -> dict[str, Any]:
+    """The Status object that comes with a refusal; empty if something else came."""
     try:
         status = msgspec.json.decode(body)
     except msgspec.DecodeError:
-        return ""
-    message = status.get("message") if isinstance(status, dict) else None
-    return message[:_WHY_CHARACTERS] if isinstance(message, str) else ""
+        return {}
+    return status if isinstance(status, dict) else {}
 
 
 def _seconds(text: str) -> float | None:

@@ -4,83 +4,57 @@ Each call ends in time. What a caller has to reckon with is a value; what went w
 some are retriable. No call is repeated in here: who asked knows best when to ask again.
 """
 
-import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from grokwarden_operator.api_server import FIELD_MANAGER, ApiServer, BodyType, Reply, Timeouts
+import msgspec
+import structlog
+
+from grokwarden.api.metadata import API_VERSION
+from grokwarden.config_stream import AUDIENCE
+from grokwarden_operator.api_paths import (
+    FIELD_SELECTORS,
+    LIST_PATHS,
+    TOKEN_REVIEWS,
+    core_path,
+    events_path,
+    object_path,
+    status_path,
+)
+from grokwarden_operator.api_server import DEFAULT_TIMEOUTS, FIELD_MANAGER, ApiServer, BodyType, Reply, Timeouts
+from grokwarden_operator.cluster_errors import ClusterKindError, ClusterNamespaceError, ClusterUnavailableError
+from grokwarden_operator.cluster_values import FactList, Occurrence, OwnSecret, PodIdentity, StoredResource, Write
 from grokwarden_operator.connection import Connection
-from grokwarden_operator.facts import Fact
+from grokwarden_operator.facts import Fact, decoded_entries, fact_of, pod_fact
 from grokwarden_operator.listing import Kind, PodFact, SecretFact, SecretTrouble
+from grokwarden_operator.secret_stream import DEFAULT_SECRET_TIMINGS, SecretTimings, follow_secret
 
+__all__ = [
+    "Cluster",
+    "FactList",
+    "Occurrence",
+    "OwnSecret",
+    "PodIdentity",
+    "StoredResource",
+    "Timeouts",
+    "Write",
+    "open_cluster",
+]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FactList:
-    """Every object of a kind, at one moment."""
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-    facts: Sequence[Fact]
-    resource_version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodIdentity:
-    """The pod that a token was made for, as the API server says."""
-
-    namespace: str
-    pod_name: str
-    pod_uid: str
-    service_account: str
-
-
-class Write(StrEnum):
-    """What became of a write, where it depends on what others did meanwhile."""
-
-    DONE = "Done"
-    GONE = "Gone"  # there is no such object any more
-    RECREATED = "Recreated"  # an object of that name is there, but it is another one
-    EXISTS = "Exists"  # somebody else made it first
-    CHANGED = "Changed"  # somebody else wrote it since it was read
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnSecret:
-    """A Secret of the operator's own. Its entries are never shown."""
-
-    name: str
-    resource_version: str
-    entries: Mapping[str, bytes] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Occurrence:
-    """What a Kubernetes Event tells of a resource.
-
-    Attributes:
-        reason: One PascalCase word; ``action`` likewise: what was being done.
-        note: For a person; cut at 1 KiB.
-    """
-
-    kind: Kind
-    namespace: str
-    name: str
-    uid: str
-    is_warning: bool
-    reason: str
-    action: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredResource:
-    """A resource as it last was good, kept over restarts: apiVersion, kind, metadata and spec."""
-
-    uid: str
-    generation: int
-    document: Mapping[str, Any]
+PAGE: Final = 500
+MOST_RESTARTS: Final = 3
+STORED_LABEL: Final = "grokwarden.io/stored"
+STORED_RESOURCE: Final = "resource"
+NOTE_BYTES: Final = 1024
+WORD_CHARACTERS: Final = 128
+_APPLY: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
+_POD_NAME: Final = "authentication.kubernetes.io/pod-name"
+_POD_UID: Final = "authentication.kubernetes.io/pod-uid"
 
 
 class Cluster:
@@ -89,57 +63,142 @@ class Cluster:
     Every method raises ``ClusterError``; ``ClusterUnavailableError`` is retriable, the others are not.
     """
 
+    def __init__(
+        self, server: ApiServer, *, namespace: str, now: Callable[[], datetime], secret_timings: SecretTimings
+    ) -> None:
+        self._server = server
+        self._namespace = namespace
+        self._now = now
+        self._secret_timings = secret_timings
+
     async def list_facts(self, kind: Kind) -> FactList:
         """Every object of a kind; of pods those that have not finished."""
-        raise NotImplementedError
+        for _ in range(MOST_RESTARTS):
+            if (complete := await self._list_pages(kind)) is not None:
+                return complete
+        raise ClusterUnavailableError(f"list of {kind}", f"expired {MOST_RESTARTS} times before it was complete")
 
     async def get_pod(self, namespace: str, name: str) -> PodFact | None:
         """The pod as it is at this moment, ``None`` if there is none."""
-        raise NotImplementedError
+        reply = await self._server.request("GET", core_path(namespace, "pods", name))
+        return pod_fact(reply.content) if reply.is_success else None
 
     async def apply_status(self, kind: Kind, namespace: str, name: str, uid: str, document: Mapping[str, Any]) -> Write:
         """The resource's status is what ``document`` says (of ``conditions.apply_document``): DONE, GONE, RECREATED."""
-        raise NotImplementedError
+        metadata = {"namespace": namespace, "name": name, "uid": uid}
+        body = {**document, "apiVersion": API_VERSION, "kind": kind.value, "metadata": metadata}
+        reply = await self._apply(status_path(kind, namespace, name), body)
+        if reply.is_success:
+            return Write.DONE
+        there = await self._server.request("GET", object_path(kind, namespace, name))
+        if not there.is_success:
+            return Write.GONE
+        if there.content.get("metadata", {}).get("uid") != uid:
+            return Write.RECREATED
+        raise ClusterUnavailableError(f"status of {kind} {namespace}/{name}", "it was being written by somebody else")
 
     async def post_event(self, occurrence: Occurrence) -> None:
         """Told as an Event in the resource's namespace; nothing if that is going away."""
-        raise NotImplementedError
+        body = _event(occurrence, self._now())
+        try:
+            await self._server.request("POST", events_path(occurrence.namespace), body=body)
+        except ClusterNamespaceError:
+            return
 
     async def review_token(self, token: str) -> PodIdentity | None:
         """The pod for which that token was made with our audience; ``None`` if it is not valid, or no pod's."""
-        raise NotImplementedError
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "spec": {"token": token, "audiences": [AUDIENCE]},
+        }
+        reply = await self._server.request("POST", TOKEN_REVIEWS, body=body)
+        status = reply.content.get("status")
+        return _identity(status) if reply.is_success and isinstance(status, Mapping) else None
 
     def watch_secret(self, namespace: str, name: str) -> AsyncIterator[SecretFact | SecretTrouble]:
         """The Secret as it is, then each change, for ever; raises nothing, an API server that is away only delays."""
-        raise NotImplementedError
+        return follow_secret(self._server, namespace, name, self._secret_timings)
 
     async def read_secret(self, name: str) -> OwnSecret | None:
         """A Secret of the operator's own namespace."""
-        raise NotImplementedError
+        reply = await self._server.request("GET", self._own("secrets", name))
+        return _own_secret(reply) if reply.is_success else None
 
     async def create_secret(self, name: str, entries: Mapping[str, bytes]) -> OwnSecret | Write:
         """The new Secret, or EXISTS."""
-        raise NotImplementedError
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": _encoded(entries)}
+        reply = await self._server.request("POST", self._own("secrets"), body=body)
+        return _own_secret(reply) if reply.is_success else Write.EXISTS
 
     async def update_secret(self, secret: OwnSecret, entries: Mapping[str, bytes]) -> OwnSecret | Write:
         """The Secret with these entries alone, or CHANGED or GONE since ``secret`` was read."""
-        raise NotImplementedError
+        dropped = dict.fromkeys(secret.entries.keys() - entries.keys())
+        body = {"metadata": {"resourceVersion": secret.resource_version}, "data": {**dropped, **_encoded(entries)}}
+        reply = await self._server.request(
+            "PATCH", self._own("secrets", secret.name), body=body, body_type=BodyType.MERGE
+        )
+        if reply.is_success:
+            return _own_secret(reply)
+        return Write.GONE if reply.status == 404 else Write.CHANGED
 
     async def publish(self, name: str, entries: Mapping[str, str]) -> None:
         """The ConfigMap of that name in the operator's namespace says that."""
-        raise NotImplementedError
+        await self._apply_config_map(name, entries, labels={})
 
     async def stored(self) -> Sequence[StoredResource]:
         """Every resource that was stored; one that can't be read is left out, and logged."""
-        raise NotImplementedError
+        params = {"labelSelector": f"{STORED_LABEL}={STORED_RESOURCE}"}
+        reply = await self._server.request(
+            "GET", self._own("configmaps"), params=params, timeout_seconds=self._server.timeouts.list_seconds
+        )
+        return [stored for raw in reply.content.get("items") or () if (stored := _stored(raw)) is not None]
 
     async def store(self, uid: str, generation: int, document: Mapping[str, Any]) -> None:
         """The resource survives restarts, in this version, until it is forgotten."""
-        raise NotImplementedError
+        entries = {"uid": uid, "generation": str(generation), "document": msgspec.json.encode(document).decode()}
+        await self._apply_config_map(_stored_name(uid), entries, labels={STORED_LABEL: STORED_RESOURCE})
 
     async def forget(self, uid: str) -> None:
         """The resource is stored no more."""
-        raise NotImplementedError
+        await self._server.request("DELETE", self._own("configmaps", _stored_name(uid)))
+
+    async def _list_pages(self, kind: Kind) -> FactList | None:
+        """The list; ``None`` if its pages took so long that the API server forgot what it was listing."""
+        facts: list[Fact] = []
+        params = {"limit": str(PAGE)}
+        if selector := FIELD_SELECTORS.get(kind):
+            params["fieldSelector"] = selector
+        while True:
+            reply = await self._server.request(
+                "GET", LIST_PATHS[kind], params=params, timeout_seconds=self._server.timeouts.list_seconds
+            )
+            if reply.status == 410:
+                return None
+            if not reply.is_success:
+                raise ClusterKindError(kind)
+            facts += [fact for raw in reply.content.get("items") or () if (fact := fact_of(kind, raw)) is not None]
+            metadata = reply.content.get("metadata") or {}
+            if not (following := metadata.get("continue")):
+                return FactList(facts=facts, resource_version=metadata.get("resourceVersion", ""))
+            params["continue"] = following
+
+    async def _apply_config_map(self, name: str, entries: Mapping[str, str], labels: Mapping[str, str]) -> None:
+        body = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "labels": dict(labels)},
+            "data": dict(entries),
+        }
+        reply = await self._apply(self._own("configmaps", name), body)
+        if not reply.is_success:
+            raise ClusterUnavailableError(f"ConfigMap {self._namespace}/{name}", f"status {reply.status}")
+
+    async def _apply(self, path: str, body: Mapping[str, Any]) -> Reply:
+        return await self._server.request("PATCH", path, params=_APPLY, body=body, body_type=BodyType.APPLY)
+
+    def _own(self, plural: str, name: str = "") -> str:
+        return core_path(self._namespace, plural, name)
 
 
 @asynccontextmanager
@@ -149,12 +208,73 @@ async def open_cluster(
     namespace: str,
     now: Callable[[], datetime],
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
+    secret_timings: SecretTimings = DEFAULT_SECRET_TIMINGS,
 ) -> AsyncIterator[Cluster]:
-    """The cluster that a connection leads to.
+    """The cluster that a connection leads to; ``namespace`` is the operator's own, ``now`` has a time zone."""
+    async with ApiServer(connection, timeouts) as server:
+        yield Cluster(server, namespace=namespace, now=now, secret_timings=secret_timings)
 
-    Args:
-        namespace: The operator's own.
-        now: With a time zone, for Events.
-    """
-    raise NotImplementedError
-    yield
+
+def _event(occurrence: Occurrence, now: datetime) -> dict[str, Any]:
+    note = occurrence.note.encode()[:NOTE_BYTES].decode(errors="ignore")
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"namespace": occurrence.namespace, "generateName": f"{occurrence.name[:40].rstrip('.-')}-"},
+        "eventTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingController": f"grokwarden.io/{FIELD_MANAGER}",
+        "reportingInstance": FIELD_MANAGER,
+        "type": "Warning" if occurrence.is_warning else "Normal",
+        "reason": occurrence.reason[:WORD_CHARACTERS],
+        "action": occurrence.action[:WORD_CHARACTERS],
+        "note": note,
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": occurrence.kind.value,
+            "namespace": occurrence.namespace,
+            "name": occurrence.name,
+            "uid": occurrence.uid,
+        },
+    }
+
+
+def _identity(status: Mapping[str, Any]) -> PodIdentity | None:
+    """Whom a token's review names, if it is a pod's, and made for us."""
+    if status.get("authenticated") is not True or AUDIENCE not in (status.get("audiences") or ()):
+        return None
+    user = status.get("user") or {}
+    parts = str(user.get("username", "")).split(":")
+    extra = user.get("extra") or {}
+    names, uids = extra.get(_POD_NAME) or (), extra.get(_POD_UID) or ()
+    if len(parts) != 4 or parts[:2] != ["system", "serviceaccount"] or len(names) != 1 or len(uids) != 1:
+        return None
+    return PodIdentity(namespace=parts[2], pod_name=names[0], pod_uid=uids[0], service_account=parts[3])
+
+
+def _own_secret(reply: Reply) -> OwnSecret:
+    metadata = reply.content["metadata"]
+    return OwnSecret(
+        name=metadata["name"], resource_version=metadata["resourceVersion"], entries=decoded_entries(reply.content)
+    )
+
+
+def _encoded(entries: Mapping[str, bytes]) -> dict[str, str]:
+    return {key: base64.b64encode(value).decode() for key, value in entries.items()}
+
+
+def _stored_name(uid: str) -> str:
+    return f"grokwarden-stored-{uid}"
+
+
+def _stored(raw: Mapping[str, Any]) -> StoredResource | None:
+    entries = raw.get("data") or {}
+    try:
+        document = msgspec.json.decode(entries.get("document", ""))
+        generation = int(entries.get("generation", ""))
+    except (msgspec.DecodeError, ValueError):
+        document, generation = None, 0
+    uid = entries.get("uid")
+    if not (uid and isinstance(document, dict)):
+        log.warning("stored_resource_unreadable", name=raw.get("metadata", {}).get("name", ""))
+        return None
+    return StoredResource(uid=uid, generation=generation, document=document)

@@ -36,6 +36,13 @@ class ClusterForbiddenError(ClusterError):
         super().__init__(f"{what}: refused ({why}); look at the operator's roles, it goes on without")
 
 
+class ClusterNamespaceError(ClusterError):
+    """The namespace is going away and takes nothing new."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: the namespace is being deleted; left as it is")
+
+
 class ClusterKindError(ClusterError):
     """The API server does not know a kind."""
 
