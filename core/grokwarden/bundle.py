@@ -94,7 +94,7 @@ class PackPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class KeySource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a target's key is found; exactly one form is set. Never the key itself."""
 
-    secret: str | None = None  # namespace/name/key
+    secret: str | None = None  # namespace/name/key@host:port, with the hosts that it may go to; to be taken as it is
     env: str | None = None
     file: str | None = None
 

@@ -88,7 +88,7 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
-    """Keys by their reference, ``namespace/secret/entry`` as in ``KeySource.secret``. All of them, each time."""
+    """Keys by their reference, exactly as in ``KeySource.secret``. All of them, each time."""
 
     keys: dict[str, str]
 
