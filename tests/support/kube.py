@@ -163,6 +163,10 @@ def sidecar_pod(name: str, *, labels: Mapping[str, str] | None = None, container
 
 
 def _listed(text: str) -> list[Object]:
-    """What was printed: one object alone, several as a list."""
-    document = json.loads(text)
-    return document["items"] if document["kind"] == "List" else [document]
+    """What was printed: one object, a list, or as ``create`` does it, objects one after the other."""
+    found: list[Object] = []
+    while text := text.lstrip():
+        document, end = json.JSONDecoder().raw_decode(text)
+        found += document["items"] if document["kind"] == "List" else [document]
+        text = text[end:]
+    return found
