@@ -12,7 +12,7 @@ What it holds to:
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -20,6 +20,8 @@ import structlog
 
 from grokwarden_operator.authority import AuthorityError, Leaf, issue_server_certificate, new_authority, trust_bundle
 from grokwarden_operator.authority_rotation import Custody, Step, advance, decode_custody, encode_custody, has_authority
+from grokwarden_operator.cluster import OwnSecret, Write
+from grokwarden_operator.cluster_errors import ClusterError
 from grokwarden_operator.tls import present, server_context
 
 log = structlog.stdlib.get_logger(__name__)
@@ -39,38 +41,24 @@ _UNUSABLE: Final = (
 )
 
 
-class StoreConflictError(Exception):
-    """Another replica was first: the object exists already, or is not of the version that was named."""
-
-
-class StoreUnavailableError(Exception):
-    """The API server did not answer, or refused; the text says which, and holds nothing of any object."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredSecret:
-    """A Secret's data, decoded, and the version that they are of."""
-
-    entries: Mapping[str, bytes] = field(repr=False)
-    resource_version: str
-
-
 class AuthorityStore(Protocol):
-    """What is needed of the API server. Every call has a timeout and may raise ``StoreUnavailableError``."""
+    """What is needed of the API server, all of it in the operator's own namespace; ``Cluster`` has it."""
 
-    async def read_secret(self, namespace: str, name: str) -> StoredSecret | None:
-        """``None``: there is none."""
+    async def read_secret(self, name: str) -> OwnSecret | None:
+        """A Secret, or ``None`` if there is none."""
 
-    async def create_secret(self, namespace: str, name: str, entries: Mapping[str, bytes]) -> None:
-        """It did not exist before, else ``StoreConflictError``."""
+    async def create_secret(self, name: str, entries: Mapping[str, bytes]) -> OwnSecret | Write:
+        """The new Secret, or EXISTS."""
 
-    async def replace_secret(
-        self, namespace: str, name: str, entries: Mapping[str, bytes], *, resource_version: str
-    ) -> None:
-        """Its data are exactly these; it was of that version, else ``StoreConflictError``."""
+    async def update_secret(self, secret: OwnSecret, entries: Mapping[str, bytes]) -> OwnSecret | Write:
+        """The Secret with these entries alone, or CHANGED or GONE since ``secret`` was read."""
 
-    async def apply_config_map(self, namespace: str, name: str, entries: Mapping[str, str]) -> None:
-        """It exists, with these entries."""
+    async def publish(self, name: str, entries: Mapping[str, str]) -> None:
+        """The ConfigMap of that name says that."""
+
+
+class _OvertakenError(Exception):
+    """Another replica was faster; what it did is to be read first."""
 
 
 class CertificateKeeper:
@@ -95,7 +83,7 @@ class CertificateKeeper:
 
         Args:
             store: The API server.
-            namespace: The operator's own.
+            namespace: The operator's own, for messages.
             names: By which sidecars reach this replica.
             now: With a time zone.
             overlap_seconds: How long sidecars have to learn of the next authority before it signs.
@@ -104,7 +92,6 @@ class CertificateKeeper:
         self.ssl_context = server_context()
         self.problem: str | None = None
         self._store = store
-        self._namespace = namespace
         self._secret = f"{namespace}/{AUTHORITY_NAME}"
         self._names = tuple(names)
         self._now = now
@@ -140,10 +127,10 @@ class CertificateKeeper:
             await self._keep()
         except AuthorityError as error:
             self._tell(_UNUSABLE.format(secret=self._secret, error=error), is_ours_to_wait=False)
-        except StoreConflictError:
+        except _OvertakenError:
             self._tell(f"Secret {self._secret} keeps being changed by others; it is looked at again shortly")
-        except StoreUnavailableError as error:
-            self._tell(f"Secret and ConfigMap {self._secret}: {error}; the certificate in memory stays in use")
+        except ClusterError as error:
+            self._tell(str(error), is_ours_to_wait=error.is_retriable)
         else:
             self.problem = None
 
@@ -157,13 +144,13 @@ class CertificateKeeper:
     async def _settled_custody(self) -> Custody:
         """What the Secret holds, after the step that is due."""
         for _ in range(_ATTEMPTS):
-            with contextlib.suppress(StoreConflictError):
+            with contextlib.suppress(_OvertakenError):
                 return await self._stepped_custody()
-        raise StoreConflictError
+        raise _OvertakenError
 
     async def _stepped_custody(self) -> Custody:
         now = self._now()
-        stored = await self._store.read_secret(self._namespace, AUTHORITY_NAME)
+        stored = await self._store.read_secret(AUTHORITY_NAME)
         if stored is None or not has_authority(stored.entries):
             custody = self._custody or Custody(current=new_authority(now))
             await self._write(custody, stored)
@@ -178,21 +165,22 @@ class CertificateKeeper:
             log.info("authority_rotated", secret=self._secret, step=due.step.value)
         return due
 
-    async def _write(self, custody: Custody, stored: StoredSecret | None) -> None:
+    async def _write(self, custody: Custody, stored: OwnSecret | None) -> None:
         entries = encode_custody(custody)
         if stored is None:
-            await self._store.create_secret(self._namespace, AUTHORITY_NAME, entries)
+            done = await self._store.create_secret(AUTHORITY_NAME, entries)
         else:
-            version = stored.resource_version
-            await self._store.replace_secret(self._namespace, AUTHORITY_NAME, entries, resource_version=version)
+            done = await self._store.update_secret(stored, entries)
+        if isinstance(done, Write):
+            raise _OvertakenError
 
     async def _publish(self, custody: Custody) -> None:
         """Sidecars can learn whom to trust; from now on they are given time to."""
         bundle = trust_bundle(custody.trusted).decode()
-        await self._store.apply_config_map(self._namespace, AUTHORITY_NAME, {TRUST_ENTRY: bundle})
+        await self._store.publish(AUTHORITY_NAME, {TRUST_ENTRY: bundle})
         if custody.step is not Step.MADE:
             return
-        stored = await self._store.read_secret(self._namespace, AUTHORITY_NAME)
+        stored = await self._store.read_secret(AUTHORITY_NAME)
         if stored is None or decode_custody(stored.entries)[0] != custody:
             return  # somebody else was faster, and the next look sees what they did
         await self._write(replace(custody, published_at=self._now()), stored)

@@ -13,13 +13,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
+from grokwarden_operator.cluster import Occurrence, Write
 from grokwarden_operator.cluster_errors import ClusterError
 from grokwarden_operator.conditions import (
     ConditionChange,
@@ -29,6 +29,7 @@ from grokwarden_operator.conditions import (
     is_same_status,
     status_document,
 )
+from grokwarden_operator.listing import Kind
 from grokwarden_operator.plan import StatusDraft
 from grokwarden_operator.status_object import ObjectKey, Outage, StatusObject, WriteResult
 
@@ -40,18 +41,14 @@ _LOOK_SECONDS: Final = 0.5
 _CONCURRENT_WRITES: Final = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventDraft:
-    """A Kubernetes Event about a condition that has changed."""
+class StatusStore(Protocol):
+    """What is needed of the API server; ``Cluster`` has it. Both raise ``ClusterError``."""
 
-    regarding: ObjectKey
-    change: ConditionChange
+    async def apply_status(self, kind: Kind, namespace: str, name: str, uid: str, document: Mapping[str, Any]) -> Write:
+        """The resource's status is what ``document`` says: DONE, GONE, RECREATED."""
 
-
-Apply = Callable[[Mapping[str, Any]], Awaitable[bool]]
-"""A server-side apply of a status; false: there is no such object, or its uid is another. Raises ``ClusterError``."""
-PostEvent = Callable[[EventDraft], Awaitable[None]]
-"""Raises ``ClusterError``."""
+    async def post_event(self, occurrence: Occurrence) -> None:
+        """Told as an Event in the resource's namespace."""
 
 
 class StatusWriter:
@@ -59,9 +56,8 @@ class StatusWriter:
 
     def __init__(
         self,
+        store: StatusStore,
         *,
-        apply: Apply,
-        post_event: PostEvent,
         is_leader: Callable[[], bool],
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -71,16 +67,14 @@ class StatusWriter:
         """Nothing is written before ``run``.
 
         Args:
-            apply: Writes one status.
-            post_event: Writes one Event; one that can't be written is lost.
+            store: The API server. An Event that it does not take is lost.
             is_leader: Asked before writing, and twice a second.
             clock: Monotonic.
             now: With a time zone; for conditions.
             on_result: Is told of each attempt.
             min_interval_seconds: Between two writes of one object.
         """
-        self._apply = apply
-        self._post_event = post_event
+        self._store = store
         self._is_leader = is_leader
         self._clock = clock
         self._now = now
@@ -179,20 +173,20 @@ class StatusWriter:
         self._reckon(each)
         if result is WriteResult.WRITTEN:
             for change in changes:
-                await self._tell(EventDraft(regarding=each.key, change=change))
+                await self._tell(each.key, change)
         self._writing -= 1
         self._bell.set()
 
     async def _attempt(self, each: StatusObject, draft: StatusDraft, status: StatusDocument) -> WriteResult:
         try:
             async with asyncio.timeout(_WRITE_SECONDS):
-                exists = await self._apply(apply_document(draft, status))
+                done = await self._store.apply_status(*each.key, apply_document(draft, status))
         except TimeoutError:
             return self._unanswered(each, f"no answer within {_WRITE_SECONDS:.0f} s")
         except ClusterError as error:
             return self._unanswered(each, str(error)) if error.is_retriable else self._rejected(each, str(error))
         self._answered()
-        if not exists:
+        if done is not Write.DONE:
             each.vanished()
             return WriteResult.GONE
         each.wrote(draft, status, now=self._clock(), interval_seconds=self._min_interval_seconds)
@@ -218,14 +212,28 @@ class StatusWriter:
                 each.hurry(now=now)
             log.info("status_writes_resumed", pending=len(self._pending))
 
-    async def _tell(self, event: EventDraft) -> None:
+    async def _tell(self, key: ObjectKey, change: ConditionChange) -> None:
         """The Event is posted, or lost: the status says the same, and keeps saying it."""
         try:
             async with asyncio.timeout(_WRITE_SECONDS):
-                await self._post_event(event)
+                await self._store.post_event(_occurrence(key, change))
         except (TimeoutError, ClusterError) as error:
             if not self._events_fail:
-                log.warning("event_unposted", object=str(event.regarding), reason=str(error) or "no answer in time")
+                log.warning("event_unposted", object=str(key), reason=str(error) or "no answer in time")
             self._events_fail = True
         else:
             self._events_fail = False
+
+
+def _occurrence(key: ObjectKey, change: ConditionChange) -> Occurrence:
+    kind, namespace, name, uid = key
+    return Occurrence(
+        kind=kind,
+        namespace=namespace,
+        name=name,
+        uid=uid,
+        is_warning=change.is_warning,
+        reason=change.reason,
+        action=change.type,
+        note=f"{change.type} is {change.status}: {change.message}",
+    )
