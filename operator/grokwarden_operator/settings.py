@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from grokwarden.errors import GrokwardenError
+from grokwarden_operator.hosts import HostRule, rule_of
 from grokwarden_operator.logs import LogFormat, LogLevel
 
 DEFAULT_LISTEN_CONFIG: Final = "0.0.0.0:9444"
@@ -63,8 +64,7 @@ class OperatorSettings:
         listen_http: The address of metrics and probes, without TLS.
         dns_names: Whom the config stream's certificate speaks for: DNS names and addresses.
         secret_namespaces: Where Secrets may be read.
-        egress_hosts: The hosts that targets may name, lower case, ``host`` or ``host:port``; none: any but loopback
-            and link-local ones.
+        egress_hosts: The hosts that targets may name; none: any but loopback and link-local ones.
     """
 
     namespace: str
@@ -73,7 +73,7 @@ class OperatorSettings:
     listen_http: Address
     dns_names: tuple[str, ...]
     secret_namespaces: tuple[str, ...]
-    egress_hosts: tuple[str, ...] = ()
+    egress_hosts: tuple[HostRule, ...] = ()
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.AUTO
 
@@ -106,7 +106,7 @@ def operator_settings(
         listen_http=Address.parse(listen_http, flag="--listen-http"),
         dns_names=tuple(_dns_name(name) for name in dns_names) or default_dns_names(own),
         secret_namespaces=_unique(_namespace(name, flag="--secret-namespace") for name in secret_namespaces) or (own,),
-        egress_hosts=_unique(_host(text) for text in egress_hosts),
+        egress_hosts=tuple(dict.fromkeys(_host_rule(entry) for entry in egress_hosts)),
         log_level=log_level,
         log_format=log_format,
     )
@@ -168,15 +168,12 @@ def _dns_name(name: str) -> str:
     return name.lower()
 
 
-def _host(text: str) -> str:
-    """``host`` or ``host:port`` in lower case; IPv6 with a port in brackets."""
-    host, port = text.lower(), ""
-    if split := re.fullmatch(r"(\[[^]]*\]|[^:]*):([0-9]{1,5})", host):
-        host, port = split[1], split[2]
-    is_port = not port or 0 < int(port) <= 65535
-    if not is_port or not (_is_address(host.strip("[]")) or _is_dns_name(host)):
-        raise SettingsError(f"--egress-host: {text!r} is not a host; expected HOST or HOST:PORT, such as api.x.ai")
-    return f"{host}:{int(port)}" if port else host.strip("[]")
+def _host_rule(entry: str) -> HostRule:
+    if (rule := rule_of(entry)) is None:
+        raise SettingsError(
+            f"--egress-host: {entry!r} is not a host; expected HOST or HOST:PORT, such as api.x.ai or *.example.com:443"
+        )
+    return rule
 
 
 def _is_dns_name(text: str) -> bool:

@@ -1,0 +1,1 @@
+"""The operator plane's subcommands of ``grokwarden``, one module each."""
