@@ -97,11 +97,11 @@ class Kubectl:
 
     async def apply(self, *objects: Object) -> list[Object]:
         """The objects as the API server stored them."""
-        return _listed(await self("apply", "--filename=-", "--output=json", stdin=as_list(*objects)))
+        return _listed(await self("apply", "--filename=-", "--output=json", stdin=as_text(*objects)))
 
     async def create(self, *objects: Object) -> list[Object]:
         """The new objects as the API server stored them."""
-        return _listed(await self("create", "--filename=-", "--output=json", stdin=as_list(*objects)))
+        return _listed(await self("create", "--filename=-", "--output=json", stdin=as_text(*objects)))
 
     async def delete(self, kind: str, *names: str) -> None:
         """The objects are gone, or about to be where something holds them."""
@@ -125,9 +125,9 @@ def apply_crds(kubectl: Kubectl) -> None:
     kubectl.run("wait", "--for=condition=Established", "--timeout=20s", f"--filename={_ROOT / 'crds'}")
 
 
-def as_list(*objects: Object) -> Object:
-    """Several objects as one document."""
-    return {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+def as_text(*objects: Object) -> str:
+    """Several objects as one file has them; kubectl judges the members of a List otherwise than single objects."""
+    return "\n---\n".join(json.dumps(entry) for entry in objects)
 
 
 def namespace_object(name: str, labels: Mapping[str, str] | None = None) -> Object:
