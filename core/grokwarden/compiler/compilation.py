@@ -71,7 +71,7 @@ def compile_packs(documents: Sequence[Document], *, scope: Scope) -> Compilation
     if not joined.packs and scope.standalone and not problems:
         problems.append(_nothing_applies(resources))
     problems += _default_problems(joined, resources)
-    for name in _used(joined):
+    for name in _used(joined, resources):
         if found := resources.targets.get(name):
             problems += key_problems(found, scope)
     raise_if_any(problems)
@@ -113,15 +113,16 @@ def _default_problems(joined: Joined, resources: Resources) -> Iterator[Problem]
         yield from (ref.problem for ref in joined.unresolved if ref.reason in guessed)
 
 
-def _used(joined: Joined) -> list[str]:
-    """The targets that the pod's packs name, whether or not they may."""
+def _used(joined: Joined, resources: Resources) -> list[str]:
+    """The targets that the pod's packs name, whether or not they may, and the one that nobody has to name."""
     named = {
         full_name(reference, pack)
         for pack in joined.packs
         if pack.loaded.pack.spec.routing
         for reference in pack.loaded.pack.spec.routing.targets
     }
-    return sorted(named | {target.name for target in joined.bundle.targets})
+    default = () if resources.has_broken_pack else (target.name for target in joined.bundle.targets)
+    return sorted(named.union(default))
 
 
 def _nothing_applies(resources: Resources) -> Problem:
