@@ -102,8 +102,25 @@ def test_an_entry_that_is_no_host_allows_nothing(entry):
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "LOCALHOST.", "api.localhost", "127.0.0.1", "127.9.9.9", "0.0.0.0", "169.254.169.254", "[::1]", "[::]"]
-    + ["[fe80::1]", "[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[::127.0.0.1]"],
+    [
+        "localhost",
+        "LOCALHOST.",
+        "api.localhost",
+        "127.0.0.1",
+        "127.9.9.9",
+        "0.0.0.0",
+        "169.254.169.254",
+        "[::1]",
+        "[::]",
+    ]
+    + [
+        "[fe80::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:a9fe:a9fe]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "[::127.0.0.1]",
+    ],
 )
 def test_a_host_that_is_this_machine_is_known_as_such(host):
     """The metadata service of a cloud has one IPv4 address, and many spellings in IPv6."""
