@@ -1,31 +1,25 @@
 """What one sidecar has been sent and has answered. An answer counts only for what was really sent to that very pod."""
 
-import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-import msgspec
-
 from grokwarden.bundle import Manifest, PartRef
-from grokwarden.config_stream import MAX_MESSAGE_CHARACTERS, MAX_REASON_CHARACTERS, Ack, AckedPack
+from grokwarden.config_stream import Ack, AckedPack
 from grokwarden.errors import GrokwardenError
 from grokwarden_operator.reports import PackReport
 
 REMEMBERED_MANIFESTS: Final = 16
 """Of those sent to a pod. What is older has long been superseded, and an answer to it is worth nothing."""
-_REASON: Final = re.compile(r"[A-Z][A-Za-z0-9]*")
 
 
 class AckProblem(StrEnum):
     """What is wrong with an answer."""
 
-    UNREADABLE = "unreadable_ack"
     UNKNOWN_MANIFEST = "unknown_manifest"
     OTHER_PACKS = "other_packs"
-    BAD_VERDICT = "bad_verdict"
     NO_STREAM = "no_stream"
     OTHER_INSTANCE = "other_instance"
 
@@ -89,18 +83,6 @@ class Answers:
         return True
 
 
-def read_ack(body: bytes) -> Ack:
-    """The answer in a request's body.
-
-    Raises:
-        AckRefused: The bytes are none.
-    """
-    try:
-        return msgspec.json.decode(body, type=Ack)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise AckRefused(AckProblem.UNREADABLE, f"the body is not an answer to a manifest ({error})") from error
-
-
 def _reports(ack: Ack, manifest: Manifest) -> Mapping[str, PackReport]:
     refs = {ref.name: ref for ref in manifest.packs}
     answered = {pack.name: pack for pack in ack.packs}
@@ -117,17 +99,6 @@ def _report(pack: AckedPack, ref: PartRef) -> PackReport:
         raise AckRefused(
             AckProblem.OTHER_PACKS,
             f"pack {ref.name}: the answer is on another object or generation than the manifest's ({ref.generation})",
-        )
-    if len(pack.reason) > MAX_REASON_CHARACTERS or len(pack.message) > MAX_MESSAGE_CHARACTERS:
-        raise AckRefused(
-            AckProblem.BAD_VERDICT,
-            f"pack {ref.name}: expected at most {MAX_REASON_CHARACTERS} characters of reason and "
-            f"{MAX_MESSAGE_CHARACTERS} of message",
-        )
-    if bool(pack.reason) is pack.applied or (pack.reason and not _REASON.fullmatch(pack.reason)):
-        raise AckRefused(
-            AckProblem.BAD_VERDICT,
-            f"pack {ref.name}: expected a reason of one PascalCase word if it is refused, and none if it is applied",
         )
     return PackReport(
         name=ref.name,

@@ -10,8 +10,8 @@ from typing import Final
 
 import zstandard
 
-from grokwarden.bundle import Bundle, PackPart, TargetPart, canonical_bytes
-from grokwarden.config_stream import Keys, StreamEvent, encode_event
+from grokwarden.bundle import Bundle, PackPart, TargetPart, canonical_bytes, encode_part
+from grokwarden.config_stream import Keys, StreamEvent, encode_event, encode_keys
 
 _LEVEL: Final = 3
 
@@ -45,11 +45,11 @@ class Frames:
         if (made := self._made.get((digest, encoding))) is not None:
             return made
         kind = StreamEvent.PACK if isinstance(part, PackPart) else StreamEvent.TARGET
-        return self._keep(digest, encoding, encode_event(kind, canonical_bytes(part), event_id=digest))
+        return self._keep(digest, encoding, encode_event(kind, encode_part(part), event_id=digest))
 
     def keys(self, keys: Mapping[str, str], encoding: Encoding) -> bytes:
         """The event that brings all keys of one pod; not kept here."""
-        return self._encoded(encode_event(StreamEvent.KEYS, canonical_bytes(Keys(keys=dict(keys)))), encoding)
+        return self._encoded(encode_event(StreamEvent.KEYS, encode_keys(Keys(keys=dict(keys)))), encoding)
 
     def ping(self, encoding: Encoding) -> bytes:
         """The event that says that there is nothing to say."""

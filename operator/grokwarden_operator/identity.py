@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from grokwarden.errors import GrokwardenError
+from grokwarden_operator.cluster_errors import ClusterUnavailableError
 
 CACHED_SECONDS: Final = 60.0
 REFUSED_SECONDS: Final = 1.0
@@ -46,10 +47,6 @@ class Caller:
 
     identity: PodIdentity
     expires_at: float
-
-
-class ClusterUnavailable(GrokwardenError):
-    """The API server gave no answer to what it was asked: nothing is known, in either direction."""
 
 
 class TokenRefused(GrokwardenError):
@@ -90,7 +87,7 @@ class Authenticator:
 
     Args:
         review: The API server's word on a token with our audience: the pod that it is bound to; ``None`` if it is not
-            valid, not for us, or not a pod's. Raises ``ClusterUnavailable`` if there is no answer.
+            valid, not for us, or not a pod's. Raises ``ClusterError`` if there is no answer.
         clock: Monotonic seconds, for the age of what is remembered.
         now: Seconds since the epoch, for the tokens' expiry.
         max_known: Of how many tokens the outcome is remembered.
@@ -125,7 +122,7 @@ class Authenticator:
         Raises:
             TokenRefused: The header has no valid token of a pod.
             TooManyReviews: Nobody looked at it: too many wait already.
-            ClusterUnavailable: Nobody could look at it.
+            ClusterError: Nobody could look at it.
         """
         token = _token_of(authorization)
         digest = hashlib.sha256(token).digest()
@@ -150,9 +147,8 @@ class Authenticator:
                 known = self._remembered(digest)  # by who waited with us
                 return known[0] if known else await self._reviewed(token, digest)
         except TimeoutError:
-            raise ClusterUnavailable(
-                f"the API server did not review the token within {self._timeout_seconds:g} s; ask again later"
-            ) from None
+            why = f"no answer within {self._timeout_seconds:g} s"
+            raise ClusterUnavailableError("review of a token", why) from None
         finally:
             self._asking -= 1
 

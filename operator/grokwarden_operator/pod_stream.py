@@ -36,7 +36,6 @@ class PodStream:
 
     __slots__ = (
         "_bell",
-        "_encoding",
         "_frames",
         "_held",
         "_keys_sent",
@@ -44,6 +43,7 @@ class PodStream:
         "_scope",
         "_version_sent",
         "_wanted",
+        "encoding",
         "ended",
         "instance",
         "pod_uid",
@@ -73,7 +73,7 @@ class PodStream:
         self.instance = instance
         self.ended: StreamEnd | None = None
         self._held = held
-        self._encoding = encoding
+        self.encoding = encoding
         self._frames = frames
         self._on_manifest = on_manifest
         self._wanted: PodConfig | None = None
@@ -124,7 +124,7 @@ class PodStream:
                     self._bell.clear()
                     await self._bell.wait()
         except TimeoutError:
-            return [self._frames.ping(self._encoding)]
+            return [self._frames.ping(self.encoding)]
         return frames
 
     def _has_unsent(self, config: PodConfig) -> bool:
@@ -138,7 +138,7 @@ class PodStream:
         events = []
         if config.keys != self._keys_sent:
             self._keys_sent = config.keys
-            events.append(self._frames.keys(config.keys, self._encoding))
+            events.append(self._frames.keys(config.keys, self.encoding))
         if config.bundle.version != self._version_sent:
             self._version_sent = config.bundle.version
             self._on_manifest(config.bundle)
@@ -151,6 +151,6 @@ class PodStream:
         parts.update(zip((ref.digest for ref in bundle.manifest.targets), bundle.targets, strict=True))
         held, self._held = self._held, frozenset(parts)
         lacking = [
-            self._frames.part(digest, part, self._encoding) for digest, part in parts.items() if digest not in held
+            self._frames.part(digest, part, self.encoding) for digest, part in parts.items() if digest not in held
         ]
-        return [self._frames.manifest(bundle, self._encoding), *lacking]
+        return [self._frames.manifest(bundle, self.encoding), *lacking]

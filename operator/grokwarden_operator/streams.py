@@ -171,15 +171,20 @@ class StreamHub:
     def close(self, stream: PodStream) -> None:
         """The stream is over: nothing is written to it any more."""
         self._open.discard(stream)
-        self._ended[stream.ended or StreamEnd.HUNG_UP] += 1
+        self._ended[stream.ended or StreamEnd.SHUT_DOWN] += 1
         sidecar = self._sidecars.get(stream.pod_uid)
         if sidecar is not None and sidecar.stream is stream:
             sidecar.stream = None
             sidecar.closed_at = self._clock()
             self._lapse(stream.pod_uid, sidecar, sidecar.closed_at)
 
-    def acknowledge(self, pod_uid: str, ack: Ack, *, instance: str) -> None:
+    def acknowledge(self, pod_uid: str, ack: Ack, *, instance: str = "") -> None:
         """The pod's sidecar has said this.
+
+        Args:
+            pod_uid: By its token.
+            ack: Well-formed; what it says is not believed yet.
+            instance: The process that says so, if it does.
 
         Raises:
             AckRefused: It answers something that this sidecar was not sent.
@@ -201,7 +206,7 @@ class StreamHub:
         sidecar = self._sidecars.get(pod_uid)
         if sidecar is None:
             raise AckRefused(AckProblem.NO_STREAM, "this pod has no stream here")
-        if sidecar.instance != instance:
+        if instance not in ("", sidecar.instance):
             raise AckRefused(AckProblem.OTHER_INSTANCE, "the pod's stream is another process's")
         return sidecar.answers
 
