@@ -37,7 +37,6 @@ class BodyType(StrEnum):
 
     JSON = "application/json"
     APPLY = "application/apply-patch+yaml"
-    MERGE = "application/merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

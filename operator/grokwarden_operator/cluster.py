@@ -47,7 +47,7 @@ __all__ = [
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 PAGE: Final = 500
-MOST_RESTARTS: Final = 3
+MOST_ATTEMPTS: Final = 3
 STORED_LABEL: Final = "grokwarden.io/stored"
 STORED_RESOURCE: Final = "resource"
 NOTE_BYTES: Final = 1024
@@ -64,38 +64,66 @@ class Cluster:
     """
 
     def __init__(
-        self, server: ApiServer, *, namespace: str, now: Callable[[], datetime], secret_timings: SecretTimings
+        self,
+        server: ApiServer,
+        *,
+        namespace: str,
+        now: Callable[[], datetime],
+        secret_timings: SecretTimings,
+        page: int,
     ) -> None:
         self._server = server
         self._namespace = namespace
         self._now = now
         self._secret_timings = secret_timings
+        self._page = page
 
     async def list_facts(self, kind: Kind) -> FactList:
         """Every object of a kind; of pods those that have not finished."""
-        for _ in range(MOST_RESTARTS):
+        for _ in range(MOST_ATTEMPTS):
             if (complete := await self._list_pages(kind)) is not None:
                 return complete
-        raise ClusterUnavailableError(f"list of {kind}", f"expired {MOST_RESTARTS} times before it was complete")
+        raise ClusterUnavailableError(f"list of {kind}", f"expired {MOST_ATTEMPTS} times before it was complete")
 
     async def get_pod(self, namespace: str, name: str) -> PodFact | None:
         """The pod as it is at this moment, ``None`` if there is none."""
         reply = await self._server.request("GET", core_path(namespace, "pods", name))
         return pod_fact(reply.content) if reply.is_success else None
 
-    async def apply_status(self, kind: Kind, namespace: str, name: str, uid: str, document: Mapping[str, Any]) -> Write:
-        """The resource's status is what ``document`` says (of ``conditions.apply_document``): DONE, GONE, RECREATED."""
-        metadata = {"namespace": namespace, "name": name, "uid": uid}
-        body = {**document, "apiVersion": API_VERSION, "kind": kind.value, "metadata": metadata}
-        reply = await self._apply(status_path(kind, namespace, name), body)
-        if reply.is_success:
-            return Write.DONE
-        there = await self._server.request("GET", object_path(kind, namespace, name))
-        if not there.is_success:
-            return Write.GONE
-        if there.content.get("metadata", {}).get("uid") != uid:
-            return Write.RECREATED
-        raise ClusterUnavailableError(f"status of {kind} {namespace}/{name}", "it was being written by somebody else")
+    async def apply_status(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        uid: str,
+        document: Mapping[str, Any],
+        *,
+        resource_version: str = "",
+    ) -> Write:
+        """The resource's status is what the member ``status`` of ``document`` says: DONE; or it is GONE or RECREATED.
+
+        An API server ignores a uid in a status that is applied, so that it would land on another object of that name.
+        A version is heeded, and belongs to one object: ``resource_version`` is the newest that is known of this one.
+        Where that is another than the API server's, or none, the object is looked at first.
+        """
+        for _ in range(MOST_ATTEMPTS):
+            if resource_version:
+                metadata = {"namespace": namespace, "name": name, "resourceVersion": resource_version}
+                body = {
+                    "apiVersion": API_VERSION,
+                    "kind": kind.value,
+                    "metadata": metadata,
+                    "status": document["status"],
+                }
+                if (await self._apply(status_path(kind, namespace, name), body)).is_success:
+                    return Write.DONE
+            there = await self._server.request("GET", object_path(kind, namespace, name))
+            if not there.is_success:
+                return Write.GONE
+            if there.content["metadata"]["uid"] != uid:
+                return Write.RECREATED
+            resource_version = there.content["metadata"]["resourceVersion"]
+        raise ClusterUnavailableError(f"status of {kind} {namespace}/{name}", "others were writing it all the time")
 
     async def post_event(self, occurrence: Occurrence) -> None:
         """Told as an Event in the resource's namespace; nothing if that is going away."""
@@ -131,13 +159,13 @@ class Cluster:
         reply = await self._server.request("POST", self._own("secrets"), body=body)
         return _own_secret(reply) if reply.is_success else Write.EXISTS
 
-    async def update_secret(self, secret: OwnSecret, entries: Mapping[str, bytes]) -> OwnSecret | Write:
-        """The Secret with these entries alone, or CHANGED or GONE since ``secret`` was read."""
-        dropped = dict.fromkeys(secret.entries.keys() - entries.keys())
-        body = {"metadata": {"resourceVersion": secret.resource_version}, "data": {**dropped, **_encoded(entries)}}
-        reply = await self._server.request(
-            "PATCH", self._own("secrets", secret.name), body=body, body_type=BodyType.MERGE
-        )
+    async def update_secret(
+        self, name: str, entries: Mapping[str, bytes], *, resource_version: str
+    ) -> OwnSecret | Write:
+        """The Secret with these entries alone; or CHANGED if it was not of that version any more, or GONE."""
+        metadata = {"name": name, "resourceVersion": resource_version}
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": _encoded(entries)}
+        reply = await self._server.request("PUT", self._own("secrets", name), body=body)
         if reply.is_success:
             return _own_secret(reply)
         return Write.GONE if reply.status == 404 else Write.CHANGED
@@ -166,7 +194,7 @@ class Cluster:
     async def _list_pages(self, kind: Kind) -> FactList | None:
         """The list; ``None`` if its pages took so long that the API server forgot what it was listing."""
         facts: list[Fact] = []
-        params = {"limit": str(PAGE)}
+        params = {"limit": str(self._page)}
         if selector := FIELD_SELECTORS.get(kind):
             params["fieldSelector"] = selector
         while True:
@@ -209,10 +237,11 @@ async def open_cluster(
     now: Callable[[], datetime],
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
     secret_timings: SecretTimings = DEFAULT_SECRET_TIMINGS,
+    page: int = PAGE,
 ) -> AsyncIterator[Cluster]:
     """The cluster that a connection leads to; ``namespace`` is the operator's own, ``now`` has a time zone."""
     async with ApiServer(connection, timeouts) as server:
-        yield Cluster(server, namespace=namespace, now=now, secret_timings=secret_timings)
+        yield Cluster(server, namespace=namespace, now=now, secret_timings=secret_timings, page=page)
 
 
 def _event(occurrence: Occurrence, now: datetime) -> dict[str, Any]:
@@ -245,7 +274,8 @@ def _identity(status: Mapping[str, Any]) -> PodIdentity | None:
     user = status.get("user") or {}
     parts = str(user.get("username", "")).split(":")
     extra = user.get("extra") or {}
-    names, uids = extra.get(_POD_NAME) or (), extra.get(_POD_UID) or ()
+    names: list[str] = extra.get(_POD_NAME) or []
+    uids: list[str] = extra.get(_POD_UID) or []
     if len(parts) != 4 or parts[:2] != ["system", "serviceaccount"] or len(names) != 1 or len(uids) != 1:
         return None
     return PodIdentity(namespace=parts[2], pod_name=names[0], pod_uid=uids[0], service_account=parts[3])

@@ -21,7 +21,7 @@ from grokwarden_operator.cluster_errors import ClusterConfigError
 
 SERVICE_ACCOUNT_DIR: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _LOAD_SECONDS: Final = 30.0
-_RELOAD_SECONDS: Final = 10.0
+_RELOAD_SECONDS: Final = 2.0
 _UNAUTHORIZED: Final = 401
 
 
@@ -110,16 +110,25 @@ def from_service_account(directory: Path = SERVICE_ACCOUNT_DIR, environ: Mapping
     Raises:
         ClusterConfigError: This is no pod, or one without a service account's token.
     """
+
+    async def reload() -> Configuration:
+        return _read_service_account(directory, environ)
+
+    return Connection(_read_service_account(directory, environ), reload)
+
+
+def _read_service_account(directory: Path, environ: Mapping[str, str] | None) -> Configuration:
     configuration = Configuration()
     where: dict[str, Any] = {} if environ is None else {"environ": environ}
-    loader = InClusterConfigLoader(str(directory / "token"), str(directory / "ca.crt"), **where)  # type: ignore[no-untyped-call]
     try:
-        loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
-        return Connection(configuration)
+        InClusterConfigLoader(  # type: ignore[no-untyped-call]
+            str(directory / "token"), str(directory / "ca.crt"), **where
+        ).load_and_set(configuration)
     except (OSError, loaders.ConfigException) as error:
         raise ClusterConfigError(
             f"service account in {directory}: can't be used ({error}); outside a pod name a kubeconfig file"
         ) from error
+    return configuration
 
 
 async def _read_kubeconfig(path: Path) -> Configuration:
