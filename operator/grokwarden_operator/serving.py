@@ -1,5 +1,6 @@
 """The HTTP servers of the operator, without a server's own opinion on signals, access logs and headers."""
 
+import asyncio
 import contextlib
 import math
 import socket
@@ -12,6 +13,7 @@ import uvicorn
 from grokwarden_operator.settings import Address, SettingsError
 
 _BACKLOG: Final = 2048
+_LAST_WORDS_SECONDS: Final = 1.0
 GRACEFUL_SECONDS: Final = 1.0
 
 
@@ -28,13 +30,17 @@ class HttpServer(uvicorn.Server):
         yield
 
     async def serve_forever(self) -> None:
-        """Serves until ``stop``, then until answers in flight have ended; no connection is left open."""
+        """Serves until ``stop``, then until answers in flight have ended; no connection and no task is left."""
         try:
             await self.serve(sockets=[self._listener])
         finally:
             self._listener.close()
             for connection in tuple(self.server_state.connections):
                 connection.transport.abort()
+            for task in tuple(self.server_state.tasks):
+                task.cancel()
+            if self.server_state.tasks:
+                await asyncio.wait(tuple(self.server_state.tasks), timeout=_LAST_WORDS_SECONDS)
 
     def stop(self, *, at_once: bool = False) -> None:
         """No new connection is taken; with ``at_once`` those that are open end too."""

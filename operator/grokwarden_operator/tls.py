@@ -38,9 +38,9 @@ def file_in_memory(content: bytes) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def file_in_private_directory(content: bytes) -> Iterator[str]:
+def file_in_private_directory(content: bytes, *, parent: Path | None = None) -> Iterator[str]:
     """A path that this user alone can open, where there are no files in memory; gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="grokwarden-") as directory:
+    with tempfile.TemporaryDirectory(prefix="grokwarden-", dir=parent) as directory:
         path = Path(directory, "certificate.pem")
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
