@@ -158,6 +158,14 @@ def test_without_a_routing_calls_go_to_the_only_target_of_the_pods_namespace():
     assert joined.unresolved == ()
 
 
+def test_there_is_no_default_beside_a_routing():
+    """Wherever in the order the routing stands: its author, and nobody else, says where calls go."""
+    first = pack_text(f"{{{CHAIN}, priority: 5}}", name="first", namespace="shop")
+    view = view_of(target("own"), target(namespace=ROOT, allowed="{from: All}"))
+    joined = join(packs_of(first, routed(f"name: xai, namespace: {ROOT}")), view, scope=scope_of())
+    assert [part.routing and part.routing.targets for part in joined.bundle.packs] == [None, (f"{ROOT}/xai",)]
+
+
 def test_a_pack_of_the_pods_namespace_says_the_default_routing():
     """So a root pack is one part for all namespaces, and not another one in each."""
     texts = [pack_text(f"{{{CHAIN}}}", name=name, namespace=space) for name, space in (("r", ROOT), ("s", "shop"))]
@@ -250,3 +258,20 @@ def test_pods_share_the_parts_that_are_equal():
     assert bot.version != cat.version
     assert all(ours is theirs for ours, theirs in zip(bot.packs, cat.packs, strict=False))
     assert bot.targets[0] is cat.targets[0]
+
+
+def test_a_root_pack_alone_sends_each_namespace_to_its_own_target():
+    """What is kept for the next pod must not carry the last pod's route along."""
+    packs = packs_of(pack_text(f"{{{CHAIN}}}", name="r", namespace=ROOT))
+    view = view_of(target(), target(namespace="billing"))
+    bundles = [join(packs, view, scope=scope_of(namespace)).bundle for namespace in ("shop", "billing", "shop")]
+    assert [[part.name for part in bundle.targets] for bundle in bundles] == [
+        ["shop/xai"],
+        ["billing/xai"],
+        ["shop/xai"],
+    ]
+    assert bundles[0] == bundles[2]
+    for bundle in bundles:
+        assert bundle.packs[0].routing is not None
+        assert bundle.packs[0].routing.targets == (bundle.targets[0].name,)
+        assert bundle.manifest.packs[0].digest == digest_of(bundle.packs[0])

@@ -93,7 +93,7 @@ def join(packs: Iterable[CompiledPack], targets: TargetsView, *, scope: Scope) -
         routing, missing = resolve_routing(pack, targets, scope=scope)
         routings.append(routing)
         unresolved += missing
-    if governing and not any(routings):
+    if governing and all(routing is None for routing in routings):
         host = _host_of_default(governing, scope)
         found = _default_routing(governing[host], targets, _namespace(scope))
         if isinstance(found, UnresolvedRef):
