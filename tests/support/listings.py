@@ -38,7 +38,9 @@ def pack(
     status: Mapping[str, Any] | None = None,
 ) -> ResourceFact:
     """A pack with this spec, given as a flow mapping; its uid follows from its name unless given."""
-    return _resource(Kind.POLICY_PACK, spec, name, namespace, uid, generation, status)
+    return _resource(
+        Kind.POLICY_PACK, spec, name=name, namespace=namespace, uid=uid, generation=generation, status=status
+    )
 
 
 def target(
@@ -51,7 +53,9 @@ def target(
     status: Mapping[str, Any] | None = None,
 ) -> ResourceFact:
     """A target with this spec, given as a flow mapping."""
-    return _resource(Kind.PROVIDER_TARGET, spec, name, namespace, uid, generation, status)
+    return _resource(
+        Kind.PROVIDER_TARGET, spec, name=name, namespace=namespace, uid=uid, generation=generation, status=status
+    )
 
 
 def pod(
@@ -115,7 +119,7 @@ def _by_name(facts: Iterable[Fact], kind: Kind) -> dict[str, ResourceFact]:
 
 
 def _resource(
-    kind: Kind, spec: str, name: str, namespace: str, uid: str, generation: int, status: Mapping[str, Any] | None
+    kind: Kind, spec: str, *, name: str, namespace: str, uid: str, generation: int, status: Mapping[str, Any] | None
 ) -> ResourceFact:
     identity = uid or f"uid-of-{kind}-{namespace}-{name}"
     content = {
