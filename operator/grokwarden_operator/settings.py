@@ -101,12 +101,12 @@ def operator_settings(
     own = namespace or _pod_namespace(service_account_dir) or DEFAULT_NAMESPACE
     return OperatorSettings(
         namespace=_namespace(own, flag="--namespace"),
-        kubeconfig=_kubeconfig(kubeconfig, environment, service_account_dir),
         listen_config=Address.parse(listen_config, flag="--listen-config"),
         listen_http=Address.parse(listen_http, flag="--listen-http"),
         dns_names=tuple(_dns_name(name) for name in dns_names) or default_dns_names(own),
         secret_namespaces=_unique(_namespace(name, flag="--secret-namespace") for name in secret_namespaces) or (own,),
         egress_hosts=tuple(dict.fromkeys(_host_rule(entry) for entry in egress_hosts)),
+        kubeconfig=_kubeconfig(kubeconfig, environment, service_account_dir),
         log_level=log_level,
         log_format=log_format,
     )
