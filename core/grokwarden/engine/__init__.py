@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from grokwarden.bundle import Bundle
 from grokwarden.engine.answer import AnswerGuard, AnswerPlan
-from grokwarden.engine.chain import Report, bind
+from grokwarden.engine.chain import BoundStep, Report, bind
 from grokwarden.engine.decision import Verdict
 from grokwarden.engine.request import judge_request
 from grokwarden.exchange.model import Exchange, Opaque
@@ -26,6 +26,7 @@ class Engine:
 
     Args:
         bundle: What to enforce.
+        steps: Of ``bind_pack`` for each of its packs in order, where they are built already.
         clock_ns: A monotonic clock for the decisions' times; without one they are 0.
         report: Told of a step that failed.
 
@@ -34,12 +35,17 @@ class Engine:
     """
 
     def __init__(
-        self, bundle: Bundle, *, clock_ns: Callable[[], int] = _unclocked, report: Report = _unreported
+        self,
+        bundle: Bundle,
+        *,
+        steps: tuple[BoundStep, ...] | None = None,
+        clock_ns: Callable[[], int] = _unclocked,
+        report: Report = _unreported,
     ) -> None:
         self.bundle = bundle
         self._clock_ns = clock_ns
         self._report = report
-        self.steps = bind(bundle)
+        self.steps = bind(bundle) if steps is None else steps
         answer_steps = tuple(step for step in self.steps if step.answer_phases)
         self._answer_plan = AnswerPlan(answer_steps) if answer_steps else None
         self._denying = {

@@ -73,7 +73,16 @@ def bind(bundle: Bundle) -> tuple[BoundStep, ...]:
     Raises:
         BundleError: A step names a policy that this program doesn't have, or its settings can't be used.
     """
-    return tuple(_bind_step(pack, part) for pack in bundle.packs for part in pack.steps)
+    return tuple(step for pack in bundle.packs for step in bind_pack(pack))
+
+
+def bind_pack(pack: PackPart) -> tuple[BoundStep, ...]:
+    """One pack's steps, built, in order: for whoever has to know which pack of a bundle can't be.
+
+    Raises:
+        BundleError: As ``bind``.
+    """
+    return tuple(_bind_step(pack, part) for part in pack.steps)
 
 
 def _bind_step(pack: PackPart, part: StepPart) -> BoundStep:
