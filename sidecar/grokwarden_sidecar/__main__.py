@@ -1,4 +1,4 @@
-"""The process that serves, and nothing else: ``grokwarden run`` gives its place to it once the command line is read.
+"""The process that serves, and nothing else: ``grokwarden run`` and ``sidecar`` give their place to it.
 
 So the proxy holds neither the command line's libraries nor what they import, a tenth of its memory.
 """
@@ -10,8 +10,9 @@ sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
 from grokwarden.audit.errors import AuditUnavailableError  # noqa: E402
 from grokwarden_sidecar.logs import configure_logs  # noqa: E402
-from grokwarden_sidecar.main import Serving, StartRefused, run  # noqa: E402
-from grokwarden_sidecar.settings import LaunchOptions, SettingsError  # noqa: E402
+from grokwarden_sidecar.main import Serving, run  # noqa: E402
+from grokwarden_sidecar.settings import LaunchOptions, SettingsError, decode_options  # noqa: E402
+from grokwarden_sidecar.supply import StartRefused  # noqa: E402
 
 EXIT_FINDINGS = 1
 EXIT_UNUSABLE = 2
@@ -48,4 +49,4 @@ def _tell(message: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(LaunchOptions.decode(sys.argv[1])))
+    sys.exit(main(decode_options(sys.argv[1])))

@@ -131,6 +131,8 @@ class DataPlane:
         """Why no call at all is answered now."""
         if call.snapshot is None:
             message = "No policy is in force yet, so no call is answered. Ask again shortly."
+            if self._store.is_ungoverned:
+                message = "No policy pack governs this pod, so no call is answered. One has to select it."
             reply = responses.refusal(503, message, code="policy_unavailable", type="server_error")
             return "policy_unavailable", reply
         if self._audit_failure() is not None:

@@ -1,44 +1,108 @@
-"""Where bundles come from. The rest of the sidecar knows only what ``BundleSource`` says.
+"""What the rest of the sidecar knows of where its configuration comes from, and what it answers.
 
-``FileSource`` compiles in a child process, so that this one holds neither YAML nor pydantic, and a large pack's
-compilation never delays a call.
+``FileSource`` and ``StreamSource`` are the two. Whatever the source, there is one way behind it: ``Applier``.
 """
 
-import asyncio
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Protocol
+from enum import StrEnum
+from typing import Protocol
 
-import msgspec
-import structlog
+from grokwarden.bundle import Bundle, Manifest, PackPart, PartRef, TargetPart
 
-from grokwarden.bundle import Bundle
-from grokwarden.compilation import CHILD_MODULE, CompileReply, CompileRequest, decode_reply, encode_request
-from grokwarden.errors import BundleError
 
-log = structlog.stdlib.get_logger(__name__)
+class RefusalReason(StrEnum):
+    """Why a part of a configuration is not in force, for programs."""
 
-_CHILD_SECONDS: Final = 60.0
-_LOOK_SECONDS: Final = 0.1  # some file systems tell nobody of a change; a look costs some 60 µs
-_LONGEST_PAUSE_SECONDS: Final = 1.0  # that a change waits for more of them
-_RETRY_SECONDS: Final = 2.0
+    UNSUPPORTED_SCHEMA = "UnsupportedSchema"
+    INVALID_MANIFEST = "InvalidManifest"
+    CHECKSUM_MISMATCH = "ChecksumMismatch"
+    INVALID_PART = "InvalidPart"
+    UNKNOWN_POLICY = "UnknownPolicy"
+    BUILD_FAILED = "BuildFailed"
+    MISSING_TARGET = "MissingTarget"
+    INVALID_TARGET = "InvalidTarget"
+    INCOMPLETE = "Incomplete"  # nothing wrong with it, but with another one, and there was nothing in force before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartProblem:
+    """Why a part can't be used; the message is for people."""
+
+    reason: RefusalReason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackOutcome:
+    """What became of one pack that a configuration names; ``problem`` is ``None`` if it is in force as named."""
+
+    ref: PartRef
+    problem: PartProblem | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """A configuration that compiled."""
+    """A configuration, all parts of which are here.
 
-    bundle: Bundle
+    Attributes:
+        version: The digest of the manifest.
+        parts: By digest; bytes where nobody has looked at them yet.
+    """
+
+    version: str
+    manifest: Manifest
+    parts: Mapping[str, PackPart | TargetPart | bytes]
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> "Update":
+        """A bundle that was verified when it was read."""
+        refs = (*bundle.manifest.packs, *bundle.manifest.targets)
+        parts: tuple[PackPart | TargetPart, ...] = (*bundle.packs, *bundle.targets)
+        by_digest = {ref.digest: part for ref, part in zip(refs, parts, strict=True)}
+        return cls(version=bundle.version, manifest=bundle.manifest, parts=by_digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """A configuration that did not, with every reason."""
+    """A configuration that can't be used at all, with every reason.
+
+    Attributes:
+        version: Of its manifest, if it has one that far.
+        packs: What is answered for each of its packs, if they are known.
+    """
 
     problems: list[str]
     is_unreadable: bool = False
+    version: str = ""
+    packs: tuple[PackOutcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a configuration.
+
+    Attributes:
+        version: As the configuration has it.
+        packs: Every pack that it names.
+        bundle: What is in force by it, which may be less, and in part older; ``None`` where it changed nothing.
+        unreadable: Digests of parts whose bytes can't be used.
+    """
+
+    version: str
+    packs: tuple[PackOutcome, ...] = ()
+    bundle: Bundle | None = None
+    unreadable: frozenset[str] = frozenset()
+
+    @property
+    def is_complete(self) -> bool:
+        """All of it is in force."""
+        return self.bundle is not None and all(pack.problem is None for pack in self.packs)
+
+    @property
+    def refused(self) -> tuple[PackOutcome, ...]:
+        """The packs that are not in force as named."""
+        return tuple(pack for pack in self.packs if pack.problem is not None)
 
 
 class BundleSource(Protocol):
@@ -51,113 +115,6 @@ class BundleSource(Protocol):
 
     def updates(self) -> AsyncIterator[Update | Rejection]: ...
 
-
-class FileSource:
-    """Files and directories, looked at ten times a second: a mounted ConfigMap's swap is a change like any other."""
-
-    def __init__(self, request: CompileRequest) -> None:
-        self._request = request
-        self._warnings: tuple[str, ...] = ()
-
-    @property
-    def description(self) -> str:
-        return "files: " + ", ".join(self._request.paths)
-
-    async def updates(self) -> AsyncIterator[Update | Rejection]:
-        """The first outcome at once, then one for each change of the files' content."""
-        looks = _Looks(self._request.paths)
-        failure = ""
-        while True:
-            stamp = await looks.change()
-            try:
-                outcome = self._outcome(await self._compile())
-            except (OSError, TimeoutError, msgspec.DecodeError, BundleError) as error:
-                if failure != (failure := f"the compiler failed: {error or type(error).__name__}"):
-                    yield Rejection(problems=[failure])
-                await asyncio.sleep(_RETRY_SECONDS)
-                continue
-            looks.compiled, failure = stamp, ""
-            yield outcome
-
-    def _outcome(self, reply: CompileReply) -> Update | Rejection:
-        warnings = tuple(remark.text for remark in reply.warnings)
-        if warnings and warnings != self._warnings:
-            log.warning("configuration_questionable", warnings=list(warnings))
-        self._warnings = warnings
-        bundle = reply.bundle
-        if bundle is None:
-            problems = [remark.text for remark in reply.problems]
-            return Rejection(problems=problems, is_unreadable=reply.is_unreadable)
-        return Update(bundle=bundle)
-
-    async def _compile(self) -> CompileReply:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # nothing is imported from the working directory
-            "-m",
-            CHILD_MODULE,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(_CHILD_SECONDS):
-                out, err = await child.communicate(encode_request(self._request))
-        finally:
-            if child.returncode is None:
-                child.kill()
-        if child.returncode != 0:
-            raise BundleError(f"exit {child.returncode}: {err.decode(errors='replace').strip()[-500:]}")
-        return decode_reply(out)
-
-
-class _Looks:
-    """Looks at the files until they have changed, and until whoever writes them has paused.
-
-    Attributes:
-        compiled: The state that needs no more compiling; ``None`` at first, so that the first look finds a change.
-    """
-
-    def __init__(self, paths: tuple[str, ...]) -> None:
-        self._paths = paths
-        self.compiled: str | None = None
-
-    async def change(self) -> str:
-        """The files' state, as soon as it is another one than ``compiled`` and the same in two looks.
-
-        A writer that never pauses is waited for one second: then whatever is there is taken, and what follows later.
-        """
-        clock = asyncio.get_running_loop().time
-        before, changed = self.compiled, None
-        while True:
-            stamp = await asyncio.to_thread(_stamp, self._paths)
-            if stamp == self.compiled:
-                changed = None
-            elif self.compiled is None or stamp == before:
-                return stamp
-            elif changed is None:
-                changed = clock()
-            elif clock() - changed >= _LONGEST_PAUSE_SECONDS:
-                return stamp
-            before = stamp
-            await asyncio.sleep(_LOOK_SECONDS)
-
-
-def _stamp(paths: tuple[str, ...]) -> str:
-    """What is the same as long as no file's name, identity, size or time has changed."""
-    lines = []
-    for path in map(Path, paths):
-        try:
-            files = sorted(path.iterdir()) if path.is_dir() else [path]
-        except OSError:
-            files = [path]
-        lines += [f"{file}: {_stamp_of(file)}" for file in files]
-    return "\n".join(lines)
-
-
-def _stamp_of(file: Path) -> str:
-    try:
-        found = file.stat()
-    except OSError as error:
-        return str(error.strerror)
-    return f"{found.st_mtime_ns} {found.st_ino} {found.st_size} {found.st_dev}"
+    async def settled(self, outcome: Outcome) -> None:
+        """The configuration that was given last has been dealt with; the next one may come."""
+        ...

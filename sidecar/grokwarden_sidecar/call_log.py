@@ -82,7 +82,7 @@ class CallLedger:
     def __init__(
         self,
         *,
-        identity: Identity,
+        identity: Callable[[], Identity],
         metrics: Metrics,
         append: Callable[[AuditRecord], object],
         clock_ns: Callable[[], int],
@@ -150,9 +150,9 @@ class CallLedger:
             return ""
         return model if call.target is not None and model == call.target.model else self._label_of(model)
 
-    def _namespace_of(self, snapshot: Snapshot | None) -> str:
-        if self._identity.namespace is not None:
-            return self._identity.namespace
+    def _namespace_of(self, identity: Identity, snapshot: Snapshot | None) -> str:
+        if identity.namespace is not None:
+            return identity.namespace
         return snapshot.bundle.packs[0].name.partition("/")[0] if snapshot and snapshot.bundle.packs else ""
 
     def _time_text(self) -> str:
@@ -164,14 +164,14 @@ class CallLedger:
         return f"{self._second_text}.{int(fraction * 1e6):06d}Z"
 
     def _record(self, call: CallLog, acted: Action, duration_ns: int, overhead_ns: int) -> AuditRecord:
-        target = call.target
+        target, identity = call.target, self._identity()
         return AuditRecord(
             time=self._time_text(),
             decision_id=call.decision_id,
             request_id=call.request_id,
-            namespace=self._namespace_of(call.snapshot),
-            pod=self._identity.pod,
-            service_account=self._identity.service_account,
+            namespace=self._namespace_of(identity, call.snapshot),
+            pod=identity.pod,
+            service_account=identity.service_account,
             bundle=call.snapshot.bundle.version if call.snapshot else "",
             endpoint=call.endpoint,
             stream=call.stream,

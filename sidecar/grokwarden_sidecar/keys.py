@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -54,6 +54,18 @@ class Key:
         return cls(secret, f"Bearer {secret.decode('ascii')}")
 
 
+class TargetKeys(Protocol):
+    """Whoever has the targets' keys: ``KeyRing`` outside of a cluster, ``LentKeys`` in a pod."""
+
+    def key_of(self, target: TargetPart) -> Key | None:
+        """The key to send to a target; ``None`` if the target is used without one.
+
+        Raises:
+            TargetKeyError: The target names a source that gives no usable key.
+        """
+        ...
+
+
 _Stamp = tuple[int, int, int, int]
 
 
@@ -83,11 +95,7 @@ class KeyRing:
         return f"KeyRing({len(self._variables)} variables, {len(self._files)} files)"
 
     def key_of(self, target: TargetPart) -> Key | None:
-        """The key to send to a target; ``None`` if the target is used without one.
-
-        Raises:
-            TargetKeyError: The target names a source that gives no usable key.
-        """
+        """See ``TargetKeys.key_of``."""
         source = target.key
         if source is None:
             return None

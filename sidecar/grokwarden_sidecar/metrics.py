@@ -95,7 +95,7 @@ class Metrics:
         self._applied = self._counter("config_apply", "Configurations applied and rejected.", ["result"])
         self._staleness = Gauge(
             "grokwarden_config_staleness_seconds",
-            "Age of the oldest change of the configuration that is not in force; 0 when all is.",
+            "For how long what is in force has not been what is wanted, or not known to be; 0 when it is.",
             registry=self.registry,
         )
         for result in ("applied", "rejected"):
@@ -181,9 +181,8 @@ class Metrics:
     def substituted(self, requested: str, served: str) -> None:
         self._substitutions(requested, served).inc()
 
-    def applied(self, generations: Iterable[tuple[str, int]], circuits: Mapping[str, str]) -> None:
-        """A configuration is in force; packs and targets that are gone leave their gauges."""
-        self._applied("applied").inc()
+    def in_force(self, generations: Iterable[tuple[str, int]], circuits: Mapping[str, str]) -> None:
+        """What governs calls has changed; packs and targets that are gone leave their gauges."""
         self._generation.forget()
         self._circuit.forget()
         for target, state in circuits.items():
@@ -191,7 +190,12 @@ class Metrics:
         for pack, generation in generations:
             self._generation(pack).set(generation)
 
+    def applied(self) -> None:
+        """All of a configuration is in force."""
+        self._applied("applied").inc()
+
     def rejected(self) -> None:
+        """A configuration is not in force, or not all of it."""
         self._applied("rejected").inc()
 
     def watch_staleness(self, seconds: Callable[[], float]) -> None:

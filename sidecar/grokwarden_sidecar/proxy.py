@@ -25,7 +25,7 @@ from grokwarden_sidecar.bundle_store import Snapshot
 from grokwarden_sidecar.call_log import CallLog, Refusal
 from grokwarden_sidecar.connection import BodyTooLarge, ClientConnection
 from grokwarden_sidecar.headers import client_headers, provider_headers
-from grokwarden_sidecar.keys import KeyRing
+from grokwarden_sidecar.keys import TargetKeys
 from grokwarden_sidecar.metrics import Metrics
 from grokwarden_sidecar.responses import Reply
 from grokwarden_sidecar.sending import AllFailed, OutboundCall, RoutingObserver, Sent, send
@@ -57,7 +57,7 @@ class Dispatcher:
         self,
         *,
         upstream: Upstream,
-        keys: KeyRing,
+        keys: TargetKeys,
         observer: RoutingObserver,
         clock_ns: Callable[[], int],
     ) -> None:
@@ -74,6 +74,11 @@ class Dispatcher:
             message = "No policy pack says where calls go: none has a routing."
             return Refused(
                 reason="no_route", reply=responses.refusal(503, message, code="no_route", type="server_error")
+            )
+        if router.leads_nowhere:
+            message = "No target of the policy packs' routing can be used now; the packs' status says why."
+            return Refused(
+                reason="no_target", reply=responses.refusal(503, message, code="no_target", type="server_error")
             )
         started = self._clock_ns()
         result = await send(outbound, router, self._upstream, self._keys, self._observer)
@@ -93,7 +98,7 @@ class Dispatcher:
             log.error("provider_rejected_key", problem=result.problem)
         headers = client_headers(result.reply.headers)
         reply = responses.provider_refused(result, headers)
-        key = self._keys.key_of(result.target)
+        key = result.key
         if key is not None and key.secret in reply.body:
             reply = msgspec.structs.replace(reply, body=reply.body.replace(key.secret, b"[key]"))
         return Refused(reason="", reply=reply)

@@ -123,13 +123,11 @@ class Router:
             catalog: Prices and retirements; the program's own if absent.
 
         Raises:
-            GrokwardenError: The routing names no target, or one that the bundle lacks.
+            GrokwardenError: The routing names a target that the bundle lacks.
         """
         known = {target.name: target for target in targets}
         if missing := [name for name in routing.targets if name not in known]:
             raise GrokwardenError(f"routing names target {missing[0]}, which the bundle lacks; nothing can be sent")
-        if not routing.targets:
-            raise GrokwardenError("routing names no target; nothing can be sent")
         self.catalog = catalog or load_catalog()
         self.dice = dice
         self.max_attempts: Final = 1 + routing.retry.max_retries
@@ -138,6 +136,11 @@ class Router:
         self._states = tuple(states.state_of(known[name]) for name in routing.targets)
         self._turn = 0
         self._prices: dict[str | None, tuple[TargetState, ...]] = {}
+
+    @property
+    def leads_nowhere(self) -> bool:
+        """No target of the routing can be had; there is nothing to plan."""
+        return not self._states
 
     @property
     def circuits(self) -> dict[str, str]:

@@ -18,7 +18,7 @@ from grokwarden.bundle import TargetPart
 from grokwarden.vocabulary import OnDeviation
 from grokwarden_sidecar.breaker import Admission, CircuitState
 from grokwarden_sidecar.headers import header_of, retry_after_seconds, with_key
-from grokwarden_sidecar.keys import Key, KeyRing, TargetKeyError, place_of_key
+from grokwarden_sidecar.keys import Key, TargetKeyError, TargetKeys, place_of_key
 from grokwarden_sidecar.lifecycle import ModelVerdict, judge_retirement
 from grokwarden_sidecar.outcome import Outcome, outcome_of_error, outcome_of_reply
 from grokwarden_sidecar.routing import Router, TargetState
@@ -77,6 +77,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
         first_byte_seconds: From sending to the head of this answer.
         attempts: All that were made, this one last. After more than one, the client is told not to try again.
         problem: For ``credentials_rejected``, what a person has to mend; it names the target and the key's place.
+        key: What was sent; the target's may be another one by now.
     """
 
     target: TargetPart
@@ -88,6 +89,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     first_byte_seconds: float
     attempts: tuple[Attempt, ...]
     problem: str = ""
+    key: Key | None = None
 
 
 class FailureReason(StrEnum):
@@ -116,7 +118,7 @@ _Result = Sent | AllFailed
 
 
 async def send(
-    call: OutboundCall, router: Router, upstream: Upstream, keys: KeyRing, observer: RoutingObserver
+    call: OutboundCall, router: Router, upstream: Upstream, keys: TargetKeys, observer: RoutingObserver
 ) -> Sent | AllFailed:
     """Send a call along the router's plan until there is an answer, or nothing is left to try."""
     plan = router.plan(call.model)
@@ -138,7 +140,7 @@ class _Sending:
     __slots__ = ("_attempts", "_call", "_keys", "_loop", "_observer", "_router", "_tried", "_upstream")
 
     def __init__(
-        self, call: OutboundCall, router: Router, upstream: Upstream, keys: KeyRing, observer: RoutingObserver
+        self, call: OutboundCall, router: Router, upstream: Upstream, keys: TargetKeys, observer: RoutingObserver
     ) -> None:
         self._call = call
         self._router = router
@@ -201,7 +203,7 @@ class _Sending:
         self._tell_circuit(state)
         started = self._loop.time()
         tried = self._tried.setdefault(target.name, _Tried(started + target.timeouts.total_ms / 1000))
-        one = _Try(state, admission, model, retirement, started)
+        one = _Try(state, admission, model, retirement, started, key)
         try:
             reply, error_body = await self._exchange(target, key, body, tried.deadline)
         except UpstreamError as error:
@@ -255,6 +257,7 @@ class _Sending:
             first_byte_seconds=seconds,
             attempts=tuple(self._attempts),
             problem=_key_problem(target) if outcome is Outcome.CREDENTIALS_REJECTED else "",
+            key=one.key,
         )
 
     def _ended(self, state: TargetState, error: UpstreamError | None) -> None:
@@ -294,6 +297,7 @@ class _Try(msgspec.Struct, frozen=True):
     model: str | None
     retirement: ModelVerdict
     started: float
+    key: Key | None
 
 
 _UNTRIED: Final = frozenset({FailureReason.CIRCUIT_OPEN, FailureReason.KEY_MISSING, FailureReason.MODEL_RETIRED})

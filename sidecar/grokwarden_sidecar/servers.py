@@ -4,6 +4,7 @@ import contextlib
 import functools
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -102,6 +103,35 @@ def listen(address: Address, *, flag: str) -> socket.socket:
         ) from error
     listener.setblocking(False)
     return listener
+
+
+@contextlib.contextmanager
+def listen_unix(path: Path, *, flag: str) -> Iterator[socket.socket]:
+    """A listening socket that only this user can reach; its file is gone at the end.
+
+    A socket's file that is there already is what a process before this one has left.
+
+    Raises:
+        SettingsError: It can't be had; the message says which flag names it.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.is_socket():
+            path.unlink()
+        listener.bind(str(path))
+        path.chmod(0o600)  # before anybody can connect
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"{flag} {path}: can't listen there ({error.strerror or error}); choose another file"
+        ) from error
+    listener.setblocking(False)
+    try:
+        yield listener
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def address_of(listener: socket.socket) -> Address:

@@ -64,6 +64,15 @@ class AiohttpUpstream:
         """Every connection is closed."""
         await self._session.close()
 
+    async def check_trust(self, target: TargetPart) -> None:
+        """The target's own certificates, if it has any, can be read; what was made of them is kept for ``prepare``.
+
+        Raises:
+            ConnectFailed: Its ``caBundle`` holds no certificates.
+        """
+        if target.ca_bundle:
+            self._trust[target.ca_bundle] = await self._trusted(target, target.ca_bundle)
+
     async def prepare(self, targets: Iterable[TargetPart]) -> None:
         """What is slow to make for these targets is made, off the loop; what no target needs any more is dropped.
 

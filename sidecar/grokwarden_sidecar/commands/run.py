@@ -1,14 +1,12 @@
 """``grokwarden run``: the proxy on this machine, governed by packs from files."""
 
-import os
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from grokwarden.edge.commands.options import NamespaceOption, PodLabelsOption, parse_pod_labels
+from grokwarden_sidecar.commands.serving import give_place
 from grokwarden_sidecar.logs import LogFormat, LogLevel
 from grokwarden_sidecar.settings import (
     DEFAULT_ADMIN,
@@ -16,14 +14,9 @@ from grokwarden_sidecar.settings import (
     DRAIN_SECONDS,
     MAX_BODY_BYTES,
     ROOT_NAMESPACE,
-    LaunchOptions,
+    RunOptions,
     default_audit_dir,
 )
-
-_SERVING_NEEDS = ("aiohttp", "httptools", "prometheus_client", "uvicorn", "uvloop")
-for _module in _SERVING_NEEDS:  # told here, by what to install, before this process gives its place away
-    if find_spec(_module) is None:
-        raise ModuleNotFoundError(f"No module named {_module!r}", name=_module)
 
 
 def run(
@@ -60,7 +53,7 @@ def run(
 
     Applications use it as they use api.x.ai: set their base URL to http://HOST:PORT/v1 and give any key.
     """
-    options = LaunchOptions(
+    options = RunOptions(
         config=(*config, *(more or ())),
         listen=listen,
         admin=admin,
@@ -73,5 +66,4 @@ def run(
         log_format=log_format,
         log_level=log_level,
     )
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "grokwarden_sidecar", options.encode()])  # noqa: S606
+    give_place(options)
