@@ -22,6 +22,8 @@ ENTRY_POINTS: Final = "grokwarden.commands"
 
 SUMMARIES: Final[Mapping[str, str]] = {
     "run": "Run the proxy on this machine, with packs from files.",
+    "sidecar": "Run the proxy in a pod, with packs from the operator.",
+    "operator": "Run the control plane: packs and targets of a cluster, to its sidecars.",
     "simulate": "Run a simulated Grok API, with faults on request.",
     "demo": "Show a governed call from end to end, and check it.",
     "validate": "Check resource files, and say what they enforce.",
