@@ -9,6 +9,8 @@ from typing import Final
 
 import yaml
 
+from e2e.cluster.components import HealthCheck
+
 _ANSWER_SECONDS: Final = 2.0
 
 
@@ -38,9 +40,10 @@ class Questioner:
         self._context = ssl.create_default_context(cafile=keys / "ca.crt")
         self._context.load_cert_chain(keys / "admin.crt", keys / "admin.key")
 
-    def answers(self, port: int, path: str) -> bool:
-        """Whether the answer is 200."""
-        return self._ask(port, path)[0] == http.client.OK
+    def is_passed(self, check: HealthCheck, port: int) -> bool:
+        """Whether the component says that it is ready."""
+        status, body = self._ask(port, check.path)
+        return status == http.client.OK and check.mentions.encode() in body
 
     def version(self, port: int) -> str:
         """The API server's version, such as ``v1.34.4``."""

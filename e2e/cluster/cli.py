@@ -8,13 +8,12 @@ import argparse
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from e2e.cluster import processes
 from e2e.cluster.access import Questioner
-from e2e.cluster.binaries import find_binaries, find_kubectl
+from e2e.cluster.binaries import find_kubectl
 from e2e.cluster.components import Component
 from e2e.cluster.control_plane import existing_cluster, version_of
 from e2e.cluster.errors import ClusterError
@@ -80,16 +79,7 @@ def _with_local(command: str, state: StateDirectory) -> int:
 
 
 def _up(state: StateDirectory) -> int:
-    control_plane = running(state)
-    if control_plane and control_plane.is_healthy:
-        say("the cluster is running already")
-    else:
-        if control_plane:
-            say("an earlier cluster is not running as a whole any more: making a new one")
-        binaries = find_binaries(say=say)
-        started = time.monotonic()
-        control_plane = bring_up(state, binaries, say=say)
-        say(f"ready after {time.monotonic() - started:.1f} s")
+    control_plane = bring_up(state, say=say)
     say(f"API server: {control_plane.server}")
     say(f"kubectl:    {control_plane.kubectl} --kubeconfig {control_plane.kubeconfig}")
     return 0

@@ -1,5 +1,6 @@
 """The components of a control plane, in the order in which they start, and what each is told."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -28,9 +29,23 @@ def port_of(component: Component, ports: Ports) -> int:
             return ports.scheduler
 
 
-def health_path(component: Component) -> str:
-    """What answers 200 when it is ready for work."""
-    return {Component.API_SERVER: "/readyz", Component.ETCD: "/health"}.get(component, "/healthz")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """A component is ready for work when it answers 200, with this text in the body."""
+
+    path: str
+    mentions: str = ""
+
+
+def health_check(component: Component) -> HealthCheck:
+    """How the component says that it is ready for work."""
+    match component:
+        case Component.ETCD:
+            return HealthCheck(path="/health")
+        case Component.API_SERVER | Component.SCHEDULER:
+            return HealthCheck(path="/readyz")
+        case Component.CONTROLLER_MANAGER:  # it is healthy long before its controllers have started, and are listed
+            return HealthCheck(path="/healthz?verbose", mentions="namespace-controller")
 
 
 def command(component: Component, state: StateDirectory, description: Description) -> list[str]:
@@ -68,6 +83,8 @@ def _etcd(ports: Ports, keys: Path, data: Path) -> dict[str, str | int]:
         **{name: str(path) for name, path in certificate.items()},
         **{f"peer-{name}": str(path) for name, path in certificate.items()},
         "unsafe-no-fsync": "true",
+        "heartbeat-interval": 20,
+        "election-timeout": 200,
         "log-level": "warn",
     }
 
@@ -101,6 +118,8 @@ def _controller_manager(ports: Ports, keys: Path) -> dict[str, str | int]:
         "service-account-private-key-file": str(keys / "service-accounts.key"),
         "root-ca-file": str(keys / "ca.crt"),
         "use-service-account-credentials": "true",
+        "kube-api-qps": 500,
+        "kube-api-burst": 500,
         "cluster-signing-cert-file": str(keys / "ca.crt"),
         "cluster-signing-key-file": str(keys / "ca.key"),
     }

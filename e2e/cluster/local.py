@@ -5,7 +5,8 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from e2e.cluster import processes
 from e2e.cluster.access import Questioner, write_kubeconfig
 from e2e.cluster.binaries import KUBECTL, find_binaries
 from e2e.cluster.certificates import write_certificates
-from e2e.cluster.components import Component, command, health_path, kubeconfig_of, port_of
+from e2e.cluster.components import Component, command, health_check, kubeconfig_of, port_of
 from e2e.cluster.control_plane import ControlPlane
 from e2e.cluster.errors import ClusterError, last_lines
 from e2e.cluster.ports import free_ports
@@ -36,26 +37,40 @@ class LocalControlPlane(ControlPlane):
     state: StateDirectory
     description: Description
 
-    def start(self, component: Component) -> None:
-        """The component runs and is ready, on the port, keys and data that it had before.
+    def start(self, *components: Component) -> None:
+        """The components run and are ready, on the ports, keys and data that they had before.
 
         Raises:
-            ClusterError: It ended, or is not ready in time; the text holds the end of its log.
+            ClusterError: One ended, or is not ready in time; the text holds the end of its log.
         """
-        process = processes.start(
-            command(component, self.state, self.description),
-            log=self.state.log(component),
-            record=self.state.record(component),
-        )
-        if not came_true(lambda: not process.is_running or self.is_ready(component), timeout_seconds=_START_SECONDS):
-            tail = last_lines(self.state.log(component))
-            raise ClusterError(f"{component} is not ready after {_START_SECONDS:g} s{tail}")
-        if not process.is_running:
-            raise ClusterError(f"{component} ended at its start{last_lines(self.state.log(component))}")
+        for component in components:
+            log, record = self.state.log(component), self.state.record(component)
+            processes.start(command(component, self.state, self.description), log=log, record=record)
+        for component in components:
+            self._await(component)
+
+    def _await(self, component: Component) -> None:
+        log = self.state.log(component)
+        if not came_true(
+            lambda: not self.is_running(component) or self.is_ready(component), timeout_seconds=_START_SECONDS
+        ):
+            raise ClusterError(f"{component} is not ready after {_START_SECONDS:g} s{last_lines(log)}")
+        if not self.is_running(component):
+            raise ClusterError(f"{component} ended at its start{last_lines(log)}")
 
     def stop(self, component: Component, *, grace_seconds: float = _STOP_SECONDS) -> None:
         """The component has ended, and stays away until it is started; 0 seconds of grace kill it."""
         stop_component(self.state, component, grace_seconds=grace_seconds)
+
+    @contextmanager
+    def outage(self, component: Component, *, grace_seconds: float = _STOP_SECONDS) -> Iterator[None]:
+        """The component is away for the block; afterwards all are ready again, also those that died of it."""
+        self.stop(component, grace_seconds=grace_seconds)
+        try:
+            yield
+        finally:
+            self.start(component)
+            self.start(*(other for other in Component if not self.is_running(other)))
 
     def is_running(self, component: Component) -> bool:
         process = processes.recorded(self.state.record(component))
@@ -64,7 +79,7 @@ class LocalControlPlane(ControlPlane):
     def is_ready(self, component: Component) -> bool:
         """It says of itself that it is."""
         port = port_of(component, self.description.ports)
-        return Questioner(self.state.keys).answers(port, health_path(component))
+        return Questioner(self.state.keys).is_passed(health_check(component), port)
 
     @property
     def is_healthy(self) -> bool:
@@ -72,28 +87,27 @@ class LocalControlPlane(ControlPlane):
         return all(self.is_running(component) and self.is_ready(component) for component in Component)
 
 
-def bring_up(state: StateDirectory, binaries: Mapping[str, Path], *, say: Say) -> LocalControlPlane:
-    """A new control plane runs, ready for work. What is left of an earlier one in that directory is removed.
+def bring_up(state: StateDirectory, *, say: Say) -> LocalControlPlane:
+    """The control plane of that directory runs, ready for work. One that does so already is kept as it is.
+
+    What is left of one that doesn't run as a whole any more is removed: its data may be torn.
 
     Raises:
-        ClusterError: A component does not start; all of them are stopped again, and the logs stay.
+        ClusterError: There are no binaries, or a component does not start; then all are stopped, and the logs stay.
     """
     with state.locked(say):
+        found = running(state)
+        if found and found.is_healthy:
+            say("the cluster is running already")
+            return found
+        if found:
+            say("an earlier cluster is not running as a whole any more: making a new one")
+        binaries = find_binaries(say=say)
         leave_nothing_running(state)
-        if state.is_ours:
-            state.remove()
-            state.path.mkdir(mode=0o700)
-        description = Description(ports=free_ports(random.Random()), binaries=binaries)
-        state.describe(description)
-        write_certificates(state.keys, now=datetime.datetime.now(datetime.UTC))
-        _write_kubeconfigs(state, description)
-        control_plane = _attached(state, description)
-        try:
-            for component in Component:
-                control_plane.start(component)
-        except BaseException:
-            leave_nothing_running(state)
-            raise
+        state.clear()
+        started = time.monotonic()
+        control_plane = _started(state, Description(ports=free_ports(random.Random()), binaries=binaries))
+        say(f"ready after {time.monotonic() - started:.1f} s")
         return control_plane
 
 
@@ -101,6 +115,22 @@ def running(state: StateDirectory) -> LocalControlPlane | None:
     """The control plane of that directory as it was brought up, healthy or not; ``None`` if there is none."""
     description = state.description()
     return _attached(state, description) if description and state.kubeconfig.is_file() else None
+
+
+def _started(state: StateDirectory, description: Description) -> LocalControlPlane:
+    """A new control plane, in an empty directory."""
+    state.describe(description)
+    write_certificates(state.keys, now=datetime.datetime.now(datetime.UTC))
+    _write_kubeconfigs(state, description)
+    control_plane = _attached(state, description)
+    try:
+        control_plane.start(Component.ETCD)
+        control_plane.start(Component.API_SERVER)
+        control_plane.start(Component.CONTROLLER_MANAGER, Component.SCHEDULER)
+    except BaseException:
+        leave_nothing_running(state)
+        raise
+    return control_plane
 
 
 def take_down(state: StateDirectory, *, say: Say) -> bool:
@@ -133,7 +163,7 @@ def running_cluster(folder: Path, *, say: Say = lambda _: None) -> Iterator[Loca
     state = StateDirectory(folder)
     with _guard(state):
         try:
-            yield bring_up(state, find_binaries(say=say), say=say)
+            yield bring_up(state, say=say)
         finally:
             take_down(state, say=say)
 

@@ -96,14 +96,18 @@ class StateDirectory:
             return None
 
     def remove(self) -> None:
-        """The directory is gone; its mark goes last, so that a removal that breaks off can be repeated."""
+        """The directory is gone."""
+        self.clear()
+        self.path.rmdir()
+
+    def clear(self) -> None:
+        """The directory is empty; its mark goes last, so that a removal that breaks off can be repeated."""
         for entry in self.path.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             elif entry.name != _MARK:
                 entry.unlink()
         (self.path / _MARK).unlink(missing_ok=True)
-        self.path.rmdir()
 
     def _make(self) -> None:
         try:
