@@ -74,7 +74,7 @@ def host_of(url: str) -> Host | None:
     That is so of a user in it, of a backslash, of white space, of a percent sign or a letter beyond ASCII in the host,
     of a number that is no dotted quad, and of a port that there isn't.
     """
-    if not url.isascii() or "\\" in url or any(character <= " " or character == "\x7f" for character in url):
+    if not url.isascii() or any(character <= " " or character == "\x7f" for character in url):
         return None
     try:
         parts = urlsplit(url)

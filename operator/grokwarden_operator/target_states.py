@@ -17,8 +17,8 @@ class TargetState:
 
     Attributes:
         egress: Why the settings refuse the newest generation; empty if they don't, or if it does not compile.
-        in_force: What packs can use: of the verdict's, what the settings let through. A newest generation that they
-            refuse leaves nothing in force, though an older one might pass: its author is to see it, not to wonder.
+        in_force: What packs can use: of the verdict's, what the settings let through. Where they refuse the newest
+            generation, no older one takes its place: its author is to see that, not to wonder where calls go.
         lookup: The key of what is in force.
     """
 
@@ -48,9 +48,13 @@ def targets_view(states: Mapping[str, TargetState]) -> TargetsView:
 
 
 def _state(verdict: TargetVerdict, secrets: Secrets, rules: tuple[HostRule, ...]) -> TargetState:
-    egress = egress_trouble(verdict.newest.part, rules) if verdict.newest is not None else ""
     in_force = verdict.in_force
-    if in_force is not None and (egress or egress_trouble(in_force.part, rules)):
+    egress = egress_trouble(in_force.part, rules) if in_force is not None else ""
+    if egress:
         in_force = None
-    lookup = look_up_key(in_force.part, secrets) if in_force is not None else None
-    return TargetState(verdict=verdict, egress=egress, in_force=in_force, lookup=lookup)
+    return TargetState(
+        verdict=verdict,
+        egress=egress if verdict.is_good else "",
+        in_force=in_force,
+        lookup=look_up_key(in_force.part, secrets) if in_force is not None else None,
+    )

@@ -169,7 +169,9 @@ def test_a_reason_that_is_no_word_becomes_one(reason):
 def test_at_most_ten_refusals_are_listed():
     """By name, so that the same ones stay in the list."""
     rounds = Rounds()
-    facts = [*FACTS[:3], *(pod(f"bot-{index:02}") for index in range(25))]
+    pods = [pod(f"bot-{index:02}", labels={"app": "ba"[index % 2]}) for index in range(25)]
+    asking = pack(f"{{{CHAIN}, selector: {{podSelector: {{matchLabels: {{app: a}}}}}}}}", name="asking")
+    facts = [*FACTS[:3], asking, *pods]
     plan = rounds.plan(*facts)
     refused = {uid: report(plan, uid, change=lambda p: replace(p, applied=False)) for uid in plan.pods}
     draft = draft_of(rounds.plan(*facts, reports=refused))

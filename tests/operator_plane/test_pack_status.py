@@ -123,12 +123,12 @@ def test_a_secret_that_was_not_read_yet_is_not_called_missing():
 
 def test_all_troubles_are_told_and_the_worst_is_the_reason():
     """Mending one at a time, each found by another round, would be a poor afternoon."""
-    spec = f"{{{CHAIN}, routing: {{targets: [{{name: xai-grok}}, {{name: none}}, {{name: bad}}]}}}}"
+    spec = f"{{{CHAIN}, routing: {{targets: [{{name: xai-grok}}, {{name: bad}}, {{name: none}}]}}}}"
     plan = Rounds().plan(target(), secret(), target(BAD_TARGET, name="bad"), pack(spec), pod())
     assert told(plan, "ResolvedRefs") == ("False", "TargetNotFound")
     text = message(plan, "ResolvedRefs")
-    assert "spec.routing.targets[1].name: there is no ProviderTarget shop/none" in text
-    assert "spec.routing.targets[2].name: ProviderTarget shop/bad can't be used" in text
+    assert "spec.routing.targets[2].name: there is no ProviderTarget shop/none" in text
+    assert "spec.routing.targets[1].name: ProviderTarget shop/bad can't be used" in text
     assert "ProviderTarget shop/xai-grok: Secret shop/xai-key" in text
 
 
@@ -155,6 +155,17 @@ def test_references_are_those_of_the_newest_generation():
     spec = f"{{{CHAIN}, {TEST}, routing: {{targets: [{{name: none}}]}}}}"
     plan = rounds.plan(*FACTS, pack(spec, generation=2), pod())
     assert told(plan, "ResolvedRefs") == ("False", "TargetNotFound")
+
+
+def test_references_of_an_older_generation_are_not_the_newest_ones():
+    """What is in force has no routing, and does not know where to go; the newest generation says it."""
+    rounds = Rounds()
+    facts = (*FACTS, target(name="second"), pod())
+    assert told(rounds.plan(*facts, pack()), "ResolvedRefs") == ("False", "AmbiguousTarget")
+    spec = f"{ROUTED[:-1]}, {TEST}}}"
+    plan = rounds.plan(*facts, pack(spec, generation=2))
+    assert told(plan, "TestsPassed") == ("False", "TestsFailed")
+    assert told(plan, "ResolvedRefs") == ("True", "ResolvedRefs")
 
 
 def test_no_message_grows_without_bound():

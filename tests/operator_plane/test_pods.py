@@ -146,6 +146,23 @@ def test_a_label_that_a_selector_asks_for_tells_pods_apart(key, space):
     assert governed == ["a"]
 
 
+def test_root_packs_ask_for_labels_in_every_namespace():
+    """Where a namespace's own pack asks for another label, the root pack's must still tell pods apart."""
+    select = "{%s, selector: {podSelector: {matchLabels: {%s}}}}"
+    packs = (pack(select % (CHAIN, "root: x"), namespace=ROOT), pack(select % (CHAIN, "own: x")))
+    labels = {"none": {}, "root": {"root": "x"}, "own": {"own": "x"}, "both": {"root": "x", "own": "x"}}
+    plan = Rounds().plan(*packs, *(pod(name, labels=each) for name, each in labels.items()))
+    governed = {name: pack_names(plan, pod(name).uid) for name in labels}
+    root, own = f"{ROOT}/gateway", "shop/gateway"
+    assert governed == {"none": [], "root": [root], "own": [own], "both": [root, own]}
+
+
+def test_pods_of_the_root_namespace_have_its_packs_once():
+    """It is their own namespace and the root of all."""
+    plan = Rounds().plan(pack(namespace=ROOT), pod(namespace=ROOT))
+    assert pack_names(plan, pod(namespace=ROOT).uid) == [f"{ROOT}/gateway"]
+
+
 def test_the_same_listing_gives_the_same_plan_in_whatever_order_it_is():
     """Which event came first must never matter."""
     facts = [target(), target(name="second"), secret("api.x.ai"), pack(), pack(namespace=ROOT), pod("a"), pod("b")]

@@ -80,6 +80,18 @@ def test_a_generation_with_failing_tests_is_not_programmed():
     assert tally(plan) == SidecarTally(desired=1, stale=1)
 
 
+def test_pods_are_those_that_the_newest_generation_selects():
+    """Also where it is not good enough to be in force: the status is its own."""
+    tests = "tests: [{name: t, request: {user: hi}, expect: {action: Block}}]"
+    rounds = Rounds()
+    pods = (pod("a"), pod("b"), pod("c", labels={"app": "cat"}))
+    assert tally(rounds.answered(*BASE, pack(SELECTIVE), *pods)).desired == 2
+    spec = f"{SELECTIVE.replace('bot', 'cat')[:-1]}, {tests}}}"
+    plan = rounds.answered(*BASE, pack(spec, generation=2), *pods)
+    assert tally(plan) == SidecarTally(desired=1, stale=1)
+    assert tally(rounds.answered(*BASE, pack(BROKEN, generation=3), *pods)) == SidecarTally(desired=2, stale=2)
+
+
 def test_a_pod_that_is_gone_counts_no_more():
     """Neither its ack nor its absence says anything."""
     rounds = Rounds()
