@@ -32,6 +32,7 @@ class Objects:
     trust: str = ""
     version: int = 0
     is_away: bool = False
+    is_contended: bool = False
     refuses_config_maps: bool = False
     history: list[Mapping[str, bytes]] = field(default_factory=list)
 
@@ -45,6 +46,8 @@ class Objects:
 
     async def update_secret(self, secret: OwnSecret, entries: Mapping[str, bytes]) -> OwnSecret | Write:
         await self._travel(secret.name)
+        if self.is_contended:
+            self.version += 1
         if self.secret is None:
             return Write.GONE
         return Write.CHANGED if secret.resource_version != str(self.version) else self._put(entries)
@@ -250,6 +253,20 @@ async def test_a_secret_that_was_deleted_is_put_back(keeper, objects):
 
     assert objects.secret == before
     assert keeper.problem is None
+
+
+async def test_a_secret_that_others_keep_changing_is_left_for_the_next_look(keeper, objects, clock):
+    """Whoever fights over it without an end keeps the API server busy and gets nowhere."""
+    await keeper.look()
+    objects.is_contended = True
+    clock.pass_by(AUTHORITY_LIFETIME * 2 / 3)
+    await keeper.look()
+    assert "keeps being changed by others" in keeper.problem
+    assert presented_by(keeper, objects.trust)
+
+    objects.is_contended = False
+    await keeper.look()
+    assert objects.trust.count("BEGIN CERTIFICATE") == 2
 
 
 async def test_an_empty_secret_is_filled(objects, clock):

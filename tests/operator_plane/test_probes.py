@@ -46,14 +46,14 @@ async def probes(state):
 
 
 @contextlib.asynccontextmanager
-async def serving(app, *, graceful_seconds: float = 1.0):
+async def serving(app, *, ends_at_once: bool = False):
     """The address of a server that runs."""
     listener = listen(ANYWHERE, flag="--listen-http")
-    server = serve(app, listener, graceful_seconds=graceful_seconds)
+    server = serve(app, listener, graceful_seconds=1.0)
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(server.serve_forever())
         yield address_of(listener)
-        server.stop()
+        server.stop(at_once=ends_at_once)
         await running
 
 
@@ -119,7 +119,8 @@ def test_an_address_that_is_taken_is_told_with_its_flag():
             listen(taken, flag="--listen-http")
 
 
-async def test_a_stream_that_does_not_end_is_ended_with_the_server():
+@pytest.mark.parametrize("ends_at_once", [False, True])
+async def test_a_stream_that_does_not_end_is_ended_with_the_server(ends_at_once):
     """An open stream must not hold up a shutdown until the kubelet kills the process."""
     ended = asyncio.Event()
 
@@ -131,7 +132,7 @@ async def test_a_stream_that_does_not_end_is_ended_with_the_server():
         finally:
             ended.set()
 
-    async with serving(endless) as address:
+    async with serving(endless, ends_at_once=ends_at_once) as address:
         reader, writer = await asyncio.open_connection(address.host, address.port)
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         await reader.readuntil(b"x")
@@ -155,7 +156,17 @@ async def app(scope, receive, send):
 
 async def main():
     server = serve(app, listen(Address(host="127.0.0.1", port=0), flag="x"))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+    loop = asyncio.get_running_loop()
+
+    def end_streams():
+        print("told", flush=True)
+        loop.call_later(0.5, stop)
+
+    def stop():
+        print("streams have ended", flush=True)
+        server.stop()
+
+    loop.add_signal_handler(signal.SIGTERM, end_streams)
     print("ready", flush=True)
     await server.serve_forever()
     print("drained", flush=True)
@@ -165,7 +176,7 @@ asyncio.run(main())
 
 
 async def test_a_signal_is_the_processs_own_affair():
-    """Uvicorn raises the signal again once it is done, and a drained SIGTERM would end with 143 instead of 0."""
+    """Uvicorn would end its server at the signal, and there is something to be done before that: streams end first."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SERVER, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -174,4 +185,4 @@ async def test_a_signal_is_the_processs_own_affair():
         process.send_signal(signal.SIGTERM)
         output, errors = await process.communicate()
 
-    assert (process.returncode, output, errors) == (0, b"drained\n", b"")
+    assert (process.returncode, output, errors) == (0, b"told\nstreams have ended\ndrained\n", b"")

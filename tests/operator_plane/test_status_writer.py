@@ -98,8 +98,10 @@ class Bench:
 
     async def quiet(self) -> None:
         """Long enough for whatever would still be written."""
-        while await self._writes_more(than=len(self.statuses.attempts)):
-            pass
+        for _ in range(20):
+            if not await self._writes_more(than=len(self.statuses.attempts)):
+                return
+        raise AssertionError("there is no end to the writes")
 
     async def _writes_more(self, *, than: int) -> bool:
         with contextlib.suppress(AssertionError):
