@@ -13,7 +13,7 @@ from grokwarden.compiler.joining import TargetsView
 from grokwarden.compiler.scope import Scope
 from grokwarden.compiler.units import CompiledPack
 from grokwarden_operator.compiling import PackVerdict, Verdicts
-from grokwarden_operator.hosts import rules_of
+from grokwarden_operator.hosts import HostRule
 from grokwarden_operator.listing import Listing
 from grokwarden_operator.pack_refs import GroupRefs, RefTrouble, ref_troubles
 from grokwarden_operator.pack_status import pack_status
@@ -32,11 +32,12 @@ class ReconcileSettings:
 
     Attributes:
         root_namespace: The operator's own, whose packs come first everywhere.
-        egress_hosts: Where targets may lead, in the words of ``hosts``; empty: anywhere but to this machine and link.
+        egress_hosts: Where targets may lead; empty: anywhere but to this machine and link. Read where settings are,
+            so that an entry that is none stops the start, and does not leave the list empty.
     """
 
     root_namespace: str
-    egress_hosts: tuple[str, ...] = ()
+    egress_hosts: tuple[HostRule, ...] = ()
 
 
 def reconcile(
@@ -57,7 +58,7 @@ def reconcile(
         settling: Sidecars are still coming back after the operator's start: a status that is worse only for want of
             their reports is left out of the plan, so that what stands there stays.
     """
-    states = target_states(verdicts.targets, listing.secrets, rules_of(settings.egress_hosts))
+    states = target_states(verdicts.targets, listing.secrets, settings.egress_hosts)
     view = targets_view(states)
     scope = Scope(
         root_namespace=settings.root_namespace,

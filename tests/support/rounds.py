@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from grokwarden_operator.compiling import ResourceCompiler, StoredResource, Verdicts
+from grokwarden_operator.hosts import rules_of
 from grokwarden_operator.listing import Kind, Listing, SecretTrouble
 from grokwarden_operator.plan import ConditionDraft, Plan, StatusDraft
 from grokwarden_operator.reconcile import ReconcileSettings, reconcile
@@ -21,7 +22,7 @@ class Rounds:
 
     def __init__(self, *, egress_hosts: Iterable[str] = (), stored: Mapping[str, StoredResource] | None = None) -> None:
         self._compiler = ResourceCompiler(root_namespace=ROOT, stored=stored or {})
-        self._settings = ReconcileSettings(root_namespace=ROOT, egress_hosts=tuple(egress_hosts))
+        self._settings = ReconcileSettings(root_namespace=ROOT, egress_hosts=rules_of(egress_hosts))
         self.verdicts = Verdicts(packs={}, targets={}, good={})
 
     def plan(
