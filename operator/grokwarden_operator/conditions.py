@@ -10,10 +10,17 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from grokwarden.api.metadata import API_VERSION
-from grokwarden_operator.plan import ConditionDraft, ConditionType, StatusDraft, Truth
+from grokwarden_operator.plan import ConditionDraft, ConditionType, Reason, StatusDraft, Truth
 
 EVENT_MESSAGE_CHARACTERS: Final = 1024
 _TIME: Final = "lastTransitionTime"
+_OUR_TYPES: Final = frozenset(ConditionType)
+_CALM_REASONS: Final = frozenset(
+    {
+        *(Reason.PENDING, Reason.DISABLED, Reason.NO_MATCHING_PODS),
+        *(Reason.NOT_RUN, Reason.NOT_CHECKED, Reason.SECRET_UNREAD),
+    }
+)
 
 StatusDocument = dict[str, Any]
 """The member ``status`` of a resource, as the API server takes it."""
@@ -33,9 +40,6 @@ class ConditionChange:
     reason: str
     message: str
     is_warning: bool
-
-
-_CALM_REASONS: Final = frozenset({"Pending", "Disabled", "NoMatchingPods", "NotRun", "NotChecked", "SecretUnread"})
 
 
 def status_document(draft: StatusDraft, previous: Mapping[str, Any], *, now: datetime) -> StatusDocument:
@@ -87,9 +91,6 @@ def changed_conditions(previous: Mapping[str, Any], new: StatusDocument) -> list
     ]
 
 
-_OUR_TYPES: Final = frozenset(ConditionType)
-
-
 def _condition(
     draft: ConditionDraft, generation: int, previous: Mapping[str, Any] | None, now: datetime
 ) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def _condition(
         "status": draft.status.value,
         "observedGeneration": generation,
         _TIME: time if isinstance(time, str) else now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "reason": draft.reason,
+        "reason": draft.reason.value,
         "message": draft.message,
     }
 

@@ -12,6 +12,7 @@ from grokwarden.compiler.joining import TargetsView, UnresolvedRef, resolve_rout
 from grokwarden.compiler.scope import Scope
 from grokwarden.compiler.units import CompiledPack
 from grokwarden.errors import Problem
+from grokwarden_operator.listing import Kind
 from grokwarden_operator.plan import Reason
 from grokwarden_operator.pod_groups import PodGroup
 from grokwarden_operator.target_states import TargetState
@@ -36,6 +37,7 @@ class GroupRefs:
     def __init__(self, groups: Iterable[PodGroup]) -> None:
         self._targets: dict[str, dict[str, None]] = {}
         self._unresolved: dict[str, dict[UnresolvedRef, None]] = {}
+        self._notes: dict[str, dict[Problem, None]] = {}
         joins = {id(group.joined): group.joined for group in groups if group.joined is not None}
         for joined in joins.values():
             for part in joined.bundle.packs:
@@ -44,10 +46,16 @@ class GroupRefs:
                 )
             for ref in joined.unresolved:
                 self._unresolved.setdefault(ref.pack, {})[ref] = None
+            for warning in joined.warnings:
+                self._notes.setdefault(warning.resource, {})[warning] = None
 
     def targets_of(self, pack: str) -> Iterable[str]:
         """Where the pack's calls go on some pod."""
         return self._targets.get(pack, ())
+
+    def notes_of(self, pack: str) -> Iterable[Problem]:
+        """What is accepted in the pack, and may surprise on some pod."""
+        return self._notes.get(f"{Kind.POLICY_PACK} {pack}", ())
 
     def unresolved_of(self, pack: str) -> Iterable[UnresolvedRef]:
         """What of the pack's routing could not be found for some pod."""

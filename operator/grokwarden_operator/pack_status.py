@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from grokwarden.compiler.coverage import CoverageRow, Enforcement, path_text
+from grokwarden.errors import Problem
 from grokwarden_operator.compiling import PackVerdict
 from grokwarden_operator.pack_refs import RefTrouble
 from grokwarden_operator.plan import ConditionDraft, ConditionType, GapDraft, Reason, StatusDraft, Truth
@@ -23,17 +24,20 @@ _GAPS: Final = {
 }
 
 
-def pack_status(verdict: PackVerdict, tally: PackTally, troubles: tuple[RefTrouble, ...]) -> StatusDraft:
+def pack_status(
+    verdict: PackVerdict, tally: PackTally, troubles: tuple[RefTrouble, ...], notes: Iterable[Problem] = ()
+) -> StatusDraft:
     """The pack's status.
 
     Args:
         verdict: On the pack.
         tally: Of the pods that it is meant for.
         troubles: Of its references, the worst first.
+        notes: What is accepted in it and may surprise on some pod, beside what may on any.
     """
     fact = verdict.fact
     conditions = (
-        _accepted(verdict),
+        _accepted(verdict, notes),
         _resolved_refs(verdict, troubles),
         _tests_passed(verdict),
         _programmed(verdict, tally),
@@ -51,7 +55,7 @@ def pack_status(verdict: PackVerdict, tally: PackTally, troubles: tuple[RefTroub
     )
 
 
-def _accepted(verdict: PackVerdict) -> ConditionDraft:
+def _accepted(verdict: PackVerdict, notes: Iterable[Problem]) -> ConditionDraft:
     if verdict.newest is None:
         message = (
             f"generation {verdict.fact.generation} does not compile; {_what_is_in_force(verdict)}: "
@@ -61,8 +65,8 @@ def _accepted(verdict: PackVerdict) -> ConditionDraft:
     message = f"generation {verdict.fact.generation} compiles"
     if not verdict.newest.loaded.pack.spec.enabled:
         message += "; it is not enabled, so nothing of it is enforced"
-    if warnings := verdict.newest.warnings:
-        message += f"; note: {problems_text(warnings)}"
+    if noted := problems_text((*verdict.newest.warnings, *notes)):
+        message += f"; note: {noted}"
     return _draft(ConditionType.ACCEPTED, Truth.TRUE, Reason.ACCEPTED, message)
 
 

@@ -104,7 +104,9 @@ def _pack_draft(verdict: PackVerdict, around: _Surroundings, *, settling: bool) 
         around.listing.namespaces,
         is_in_force=is_newest,
     )
-    draft = pack_status(verdict, tally, _troubles(verdict.newest, around, is_in_force=is_newest))
+    troubles = _troubles(verdict.newest, around, is_in_force=is_newest)
+    notes = around.refs.notes_of(verdict.fact.full_name) if is_newest else ()
+    draft = pack_status(verdict, tally, troubles, notes)
     return None if settling and is_to_be_kept(draft, tally, verdict.fact.status) else draft
 
 

@@ -61,6 +61,15 @@ def test_what_is_accepted_and_may_surprise_is_said():
     assert "note: spec.chain[0].mode: has no effect" in message(plan, "Accepted")
 
 
+def test_a_routing_that_another_pack_overrules_is_said():
+    """Its author would else wonder why calls go elsewhere."""
+    shared = XAI[:-1] + ", allowedNamespaces: {from: All}}"
+    facts = (*FACTS, target(shared, namespace=ROOT), pack(ROUTED, namespace=ROOT), pack(ROUTED), pod())
+    plan = Rounds().plan(*facts)
+    assert "note: spec.routing: is not used: the routing of grokwarden-system/gateway" in message(plan, "Accepted")
+    assert "note" not in message(plan, "Accepted", f"{ROOT}/gateway")
+
+
 def test_failing_tests_are_named():
     """With what was expected and what came out."""
     rounds = Rounds()
