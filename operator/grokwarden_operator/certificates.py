@@ -50,8 +50,10 @@ class AuthorityStore(Protocol):
     async def create_secret(self, name: str, entries: Mapping[str, bytes]) -> OwnSecret | Write:
         """The new Secret, or EXISTS."""
 
-    async def update_secret(self, secret: OwnSecret, entries: Mapping[str, bytes]) -> OwnSecret | Write:
-        """The Secret with these entries alone, or CHANGED or GONE since ``secret`` was read."""
+    async def update_secret(
+        self, name: str, entries: Mapping[str, bytes], *, resource_version: str
+    ) -> OwnSecret | Write:
+        """The Secret with these entries alone; or CHANGED if it was not of that version any more, or GONE."""
 
     async def publish(self, name: str, entries: Mapping[str, str]) -> None:
         """The ConfigMap of that name says that."""
@@ -170,7 +172,7 @@ class CertificateKeeper:
         if stored is None:
             done = await self._store.create_secret(AUTHORITY_NAME, entries)
         else:
-            done = await self._store.update_secret(stored, entries)
+            done = await self._store.update_secret(stored.name, entries, resource_version=stored.resource_version)
         if isinstance(done, Write):
             raise _OvertakenError
 

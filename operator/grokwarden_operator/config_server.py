@@ -17,8 +17,9 @@ from starlette.routing import Route
 from grokwarden.config_stream import ACK_PATH, INSTANCE_HEADER, PING_SECONDS, STREAM_PATH, decode_ack
 from grokwarden_operator.bounded_protocol import IS_KNOWN
 from grokwarden_operator.cluster_errors import ClusterUnavailableError
+from grokwarden_operator.cluster_values import PodIdentity
 from grokwarden_operator.frames import Encoding
-from grokwarden_operator.identity import Authenticator, Caller, PodIdentity
+from grokwarden_operator.identity import Authenticator, Caller
 from grokwarden_operator.listing import PodFact
 from grokwarden_operator.pod_stream import PodStream, StreamEnd
 from grokwarden_operator.refusals import REFUSED, Refusal, RequestRefused, refusal, refusal_of

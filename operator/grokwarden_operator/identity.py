@@ -19,22 +19,13 @@ import msgspec
 
 from grokwarden.errors import GrokwardenError
 from grokwarden_operator.cluster_errors import ClusterUnavailableError
+from grokwarden_operator.cluster_values import PodIdentity
 
 CACHED_SECONDS: Final = 60.0
 REFUSED_SECONDS: Final = 1.0
 MAX_TOKEN_BYTES: Final = 8192
 _MAX_REFUSED: Final = 1024
 _BEARER: Final = re.compile(rb"bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) *", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodIdentity:
-    """The pod that a token is bound to."""
-
-    namespace: str
-    pod_name: str
-    pod_uid: str
-    service_account: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,13 +44,15 @@ class Objects:
         await self._travel(name)
         return Write.EXISTS if self.secret is not None else self._put(entries)
 
-    async def update_secret(self, secret: OwnSecret, entries: Mapping[str, bytes]) -> OwnSecret | Write:
-        await self._travel(secret.name)
+    async def update_secret(
+        self, name: str, entries: Mapping[str, bytes], *, resource_version: str
+    ) -> OwnSecret | Write:
+        await self._travel(name)
         if self.is_contended:
             self.version += 1
         if self.secret is None:
             return Write.GONE
-        return Write.CHANGED if secret.resource_version != str(self.version) else self._put(entries)
+        return Write.CHANGED if resource_version != str(self.version) else self._put(entries)
 
     async def publish(self, name: str, entries: Mapping[str, str]) -> None:
         await self._travel(name)
