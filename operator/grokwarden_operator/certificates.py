@@ -180,12 +180,17 @@ class CertificateKeeper:
         """Sidecars can learn whom to trust; from now on they are given time to."""
         bundle = trust_bundle(custody.trusted).decode()
         await self._store.publish(AUTHORITY_NAME, {TRUST_ENTRY: bundle})
-        if custody.step is not Step.MADE:
-            return
+        if custody.step is Step.MADE:
+            with contextlib.suppress(_OvertakenError):  # the next look sees what they did
+                await self._announce(custody)
+
+    async def _announce(self, custody: Custody) -> None:
+        """It is noted since when the bundle is out, if the Secret still says what was published."""
         stored = await self._store.read_secret(AUTHORITY_NAME)
         if stored is None or decode_custody(stored.entries)[0] != custody:
-            return  # somebody else was faster, and the next look sees what they did
+            raise _OvertakenError
         await self._write(replace(custody, published_at=self._now()), stored)
+        log.info("authority_rotated", secret=self._secret, step=Step.ANNOUNCED.value)
 
     def _renew_leaf(self) -> None:
         """The certificate is the current authority's, with a third of its life left, unless that has expired."""

@@ -4,7 +4,7 @@
 |---|---|
 | several wishes for one object | the newest is written; at most one write per object and ``MIN_INTERVAL_SECONDS`` |
 | what is wished stands there already | nothing |
-| somebody else has overwritten it | it is put back as soon as the watch shows that |
+| somebody else has overwritten it | it is put back with the first wish after the watch has shown that |
 | the API server is away | tried again, at most ``MAX_BACKOFF_SECONDS`` apart; then the newest wishes are written |
 | the API server rejects a status | said once; tried again when another is wished, or after a minute |
 | the object is gone, or another has its name | never tried again |

@@ -4,7 +4,6 @@ import ssl
 
 from cryptography import x509
 
-
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which ``ssl`` has no name for
 
 
