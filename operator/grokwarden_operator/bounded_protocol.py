@@ -2,7 +2,7 @@
 
 A request is bounded in the bytes of its head and in the time it takes to arrive; one comes after the other, never
 ahead of an answer. Silence is bounded, for long where a request of this connection was a known pod's, whose answers
-would else each cost a handshake. Nothing here runs a timer: the server sweeps its connections once a second.
+would else each cost a handshake. Nothing here runs a timer: the server sweeps its connections.
 """
 
 import asyncio
@@ -25,12 +25,11 @@ log = structlog.stdlib.get_logger(__name__)
 IS_KNOWN: Final = "grokwarden.is_known"
 """Set in a request's ``state`` once it is known whose it is: its connection may be kept."""
 _UNSENT_BYTES: Final = 64 * 1024  # of one connection; who reads slower makes its writer wait
-_LINGER_SECONDS: Final = 2.0  # a socket that is closed over unread bytes resets, and the client never sees the answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireLimits:
-    """What a client may send, and how slowly. Times are counted in sweeps, so each may be a second more.
+    """What a client may send, and how slowly. Times are looked at in sweeps, so each may be one longer.
 
     Attributes:
         handshake_seconds: From the connection to the end of its TLS handshake.
@@ -38,6 +37,8 @@ class WireLimits:
         request_seconds: From a request's first byte to its last.
         stranger_idle_seconds: Before a request of which it is known whose it is.
         known_idle_seconds: After one.
+        linger_seconds: After a refusal: a socket that is closed over unread bytes resets, and the refusal is lost.
+        sweep_seconds: Between two sweeps.
         strangers: Connections of which it is not known whose they are; beyond, the oldest makes room.
         connections: All together; beyond, no other is taken.
     """
@@ -47,6 +48,8 @@ class WireLimits:
     request_seconds: float = 30.0
     stranger_idle_seconds: float = 60.0
     known_idle_seconds: float = 3600.0
+    linger_seconds: float = 2.0
+    sweep_seconds: float = 1.0
     strangers: int = 2048
     connections: int = 12_000
 
@@ -135,7 +138,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self.is_greeted or self.transport.is_closing():
             return
         if self._deaf_since is not None:
-            if now - self._deaf_since > _LINGER_SECONDS:
+            if now - self._deaf_since > self._limits.linger_seconds:
                 self.transport.abort()
         elif self._request_since is not None:
             if now - self._request_since > self._limits.request_seconds:

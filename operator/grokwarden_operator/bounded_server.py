@@ -15,7 +15,7 @@ from grokwarden_operator.serving import HttpServer
 
 log = structlog.stdlib.get_logger(__name__)
 
-_TICKS_PER_SWEEP: Final = 10  # uvicorn ticks ten times a second
+_TICKS_PER_SECOND: Final = 10  # of uvicorn
 _TLS_CLOSE_SECONDS: Final = 5.0
 _ACCEPT_AGAIN_SECONDS: Final = 0.1
 _UNWIND_SECONDS: Final = 1.0
@@ -107,8 +107,8 @@ class BoundedServer(HttpServer):
         await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
-        """Whether to end; once a second the connections are swept."""
-        if counter % _TICKS_PER_SWEEP == 0:
+        """Whether to end; now and then the connections are swept."""
+        if counter % max(1, round(self._limits.sweep_seconds * _TICKS_PER_SECOND)) == 0:
             now = asyncio.get_running_loop().time()
             for connection in (*self._strangers, *self._known):
                 connection.sweep(now)

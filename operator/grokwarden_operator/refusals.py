@@ -31,7 +31,6 @@ class RequestRefused(GrokwardenError):
 
 
 _PLAIN: Final = {
-    MalformedMessageError: (HTTPStatus.BAD_REQUEST, "malformed_ack"),
     TokenRefused: (HTTPStatus.UNAUTHORIZED, "invalid_token"),
     TooManyReviews: (HTTPStatus.SERVICE_UNAVAILABLE, "too_many_reviews"),
     TooManyStreams: (HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams"),
@@ -40,7 +39,13 @@ _HEADERS: Final[dict[HTTPStatus, RawHeaders]] = {
     HTTPStatus.UNAUTHORIZED: ((b"www-authenticate", b"Bearer"),),
     HTTPStatus.SERVICE_UNAVAILABLE: ((b"retry-after", str(RETRY_AFTER_SECONDS).encode()),),
 }
-REFUSED: Final[tuple[type[Exception], ...]] = (AckRefused, ClusterError, RequestRefused, *_PLAIN)
+REFUSED: Final[tuple[type[Exception], ...]] = (
+    AckRefused,
+    ClusterError,
+    MalformedMessageError,
+    RequestRefused,
+    *_PLAIN,
+)
 """Whatever ``refusal_of`` has an answer for."""
 
 
@@ -67,6 +72,8 @@ def refusal_of(error: Exception) -> Refusal:
     if isinstance(error, AckRefused):
         is_wrong = error.problem is AckProblem.OTHER_PACKS
         return refusal(HTTPStatus.UNPROCESSABLE_ENTITY if is_wrong else HTTPStatus.CONFLICT, error.problem, str(error))
+    if isinstance(error, MalformedMessageError):
+        return refusal(HTTPStatus.BAD_REQUEST, "malformed_ack", f"{error}; nothing was changed")
     if isinstance(error, ClusterError):  # its text is for the operator's log
         message = "the API server gave no answer on this token or pod; ask again later"
         return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "cluster_unavailable", message)
