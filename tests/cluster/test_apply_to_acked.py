@@ -12,6 +12,7 @@ from answers import answer
 from eventually import eventually
 from fake_grok import FakeGrok
 from kube import Kubectl, KubectlError, Object, plain_pod, sidecar_pod
+from operator_account import let_read_secrets
 from running_operator import RunningOperator, running_operator
 from sidecar import Sidecar, running_pod_sidecar
 
@@ -68,6 +69,7 @@ class Scene:
 @pytest.fixture
 async def scene(tmp_path: Path, kubectl: Kubectl, namespace: str) -> AsyncIterator[Scene]:
     here = kubectl.inside(namespace)
+    await let_read_secrets(kubectl, namespace)
     async with (
         FakeGrok() as grok,
         running_operator(tmp_path / "operator", kubectl, secret_namespaces=[namespace]) as operator,
@@ -127,7 +129,7 @@ async def test_an_applied_pack_is_enforced_and_said_to_be(scene: Scene):
     async with scene.sidecar() as sidecar:
         await scene.kubectl.apply(pack())
         await scene.programmed()
-        scene.grok.reply(json=answer())
+        scene.grok.reply(json=answer(), times=100)
         allowed = await sidecar.chat("Hello")
         blocked = await sidecar.chat("this is verboten")
 
@@ -196,7 +198,7 @@ async def test_a_rotated_key_is_used_without_a_restart_and_without_a_new_bundle(
         await scene.programmed()
         before = await sidecar.bundle()
         await scene.kubectl.apply(key_secret("xai-second-key-canary"))
-        scene.grok.reply(json=answer())
+        scene.grok.reply(json=answer(), times=100)
 
         async def sends_the_new_one() -> bool:
             assert (await sidecar.chat("Hello")).status_code == 200
@@ -219,7 +221,7 @@ async def test_a_key_goes_only_where_its_secret_allows(scene: Scene):
         assert refused.status_code >= 500
         assert scene.grok.requests == []
         await scene.kubectl.apply(key_secret(hosts="api.x.ai,127.0.0.1"))
-        scene.grok.reply(json=answer())
+        scene.grok.reply(json=answer(), times=100)
         await eventually(lambda: _is_answered(sidecar), timeout_seconds=10)
 
 
@@ -229,7 +231,7 @@ async def test_a_sidecar_without_its_operator_goes_on_and_comes_back_from_a_rest
         await scene.kubectl.apply(pack())
         await scene.programmed()
         await scene.operator.kill()
-        scene.grok.reply(json=answer())
+        scene.grok.reply(json=answer(), times=100)
         alone = await sidecar.chat("Hello")
     async with scene.sidecar() as restarted:
         await eventually(lambda: _is_ready(restarted), timeout_seconds=10)

@@ -19,7 +19,7 @@ import httpx
 
 from eventually import eventually
 from kube import Kubectl, Object
-from operator_account import ACCOUNT, NAMESPACE, install_account, let_read_secrets
+from operator_account import ACCOUNT, NAMESPACE, install_account
 from sidecar import COMMAND, Metrics
 
 _START_SECONDS: Final = 30.0
@@ -99,15 +99,12 @@ async def running_operator(
     Args:
         folder: Where its files are.
         kubectl: Of the administrator.
-        secret_namespaces: Where it may read Secrets.
+        secret_namespaces: Where it reads Secrets; ``let_read_secrets`` gives it the right to.
         egress_hosts: Hosts that targets may name.
         listen: Where sidecars reach it.
         server: The API server's address, if it is to go another way than kubectl's.
     """
-    secret_namespaces = tuple(secret_namespaces)
     await asyncio.to_thread(install_account, kubectl)
-    for name in secret_namespaces:
-        await let_read_secrets(kubectl, name)
     kubeconfig = await _kubeconfig(folder, kubectl, server)
     arguments = [
         *("operator", f"--kubeconfig={kubeconfig}", f"--namespace={NAMESPACE}", "--log-format=json"),
