@@ -29,7 +29,7 @@ endif
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
 setup: $(READY) ## Make .venv from requirements.lock (every other target does it by itself)
@@ -53,7 +53,12 @@ demo: $(READY) ## See real Grok client code governed: simulator, sidecar, the Op
 .PHONY: test
 test: $(READY) ## Run the tests (ARGS="-k stream -x" goes to pytest)
 	@$(BIN)/pytest $(ARGS)
-	@echo "The tests are not all: 'make check' looks at style, types, layers, generated files and the docs."
+	@echo "The tests are not all: 'make check' looks at style, types, layers, generated files and the docs,"
+	@echo "and 'make test-cluster' runs those that need a Kubernetes API server, which it builds and starts."
+
+.PHONY: test-cluster
+test-cluster: $(READY) ## Run the tests on a real API server (the first time it is built: 5 minutes)
+	@$(BIN)/pytest tests/cluster $(ARGS)
 
 .PHONY: check
 check: lint types layers drift shadowing docs ## Everything but the tests: the six targets below

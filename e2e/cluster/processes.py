@@ -24,7 +24,8 @@ class Process:
     """A process as it was when it started.
 
     Attributes:
-        birth: When it started, in words of the system; with the id it names one process for ever.
+        birth: When it started, in words of the system; with the id it names one process for ever. Empty for one that
+            ended before it could be asked.
     """
 
     pid: int
@@ -35,7 +36,7 @@ class Process:
         """It has not ended. A child of ours that has is reaped."""
         with suppress(ChildProcessError):
             os.waitpid(self.pid, os.WNOHANG)
-        return _birth(self.pid) == self.birth
+        return self.birth != "" and _birth(self.pid) == self.birth
 
     def stop(self, *, grace_seconds: float) -> None:
         """It has ended: by itself within the grace period, or killed."""

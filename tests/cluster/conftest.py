@@ -47,7 +47,7 @@ def progress(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
     def say(text: str) -> None:
         with capture.global_and_fixture_disabled():
-            print(f"\n{text}", end="", file=sys.stderr, flush=True)
+            print(f"\n{text}", file=sys.stderr, flush=True)
 
     return say
 
