@@ -8,12 +8,14 @@
 | the API server is away | tried again, at most ``MAX_BACKOFF_SECONDS`` apart; then the newest wishes are written |
 | the API server rejects a status | said once; tried again when another is wished, or after a minute |
 | the object is gone, or another has its name | never tried again |
+| a condition has changed | an Event, once no status is waiting |
 | this replica is not the leader | nothing; once it is, everything that does not stand there is written |
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -38,7 +40,8 @@ log = structlog.stdlib.get_logger(__name__)
 MIN_INTERVAL_SECONDS: Final = 0.2
 _WRITE_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.5
-_CONCURRENT_WRITES: Final = 4
+_CONCURRENT_WRITES: Final = 8
+_MOST_UNTOLD: Final = 1000  # of more Events the oldest are lost
 
 
 class StatusStore(Protocol):
@@ -83,6 +86,7 @@ class StatusWriter:
         self._objects: dict[ObjectKey, StatusObject] = {}
         self._pending: dict[ObjectKey, StatusObject] = {}
         self._outage = Outage()
+        self._untold: deque[tuple[ObjectKey, ConditionChange]] = deque(maxlen=_MOST_UNTOLD)
         self._bell = asyncio.Event()
         self._writing = 0
         self._has_led = False
@@ -111,9 +115,8 @@ class StatusWriter:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._bell.clear()
-                for each in self._due():
-                    if (work := self._work(each)) is not None:
-                        tasks.create_task(work)
+                for work in self._next():
+                    tasks.create_task(work)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._rest_seconds()):
                         await self._bell.wait()
@@ -126,19 +129,29 @@ class StatusWriter:
         elif self._pending.get(each.key) is each:
             del self._pending[each.key]
 
-    def _due(self) -> list[StatusObject]:
-        """What may be written now, the longest due first."""
+    def _next(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What is to be begun now: statuses, the longest due first, and Events where there is nothing better to do."""
         now = self._clock()
         if not self._leads() or now < self._outage.hold_until:
-            return []
+            return
         due = [each for each in self._pending.values() if not each.is_writing and each.due_at <= now]
-        slots = (1 if self._outage.is_on else _CONCURRENT_WRITES) - self._writing
-        return sorted(due, key=lambda each: each.due_at)[: max(0, slots)]
+        for each in sorted(due, key=lambda each: each.due_at):
+            if not self._has_room():
+                return
+            if (work := self._work(each)) is not None:
+                self._writing += 1
+                yield work
+        while self._untold and self._has_room():
+            self._writing += 1
+            yield self._tell(*self._untold.popleft())
+
+    def _has_room(self) -> bool:
+        return self._writing < (1 if self._outage.is_on else _CONCURRENT_WRITES)
 
     def _rest_seconds(self) -> float:
         """Until something may be due, unless the bell rings before."""
         waiting = [each.due_at for each in self._pending.values() if not each.is_writing]
-        if not waiting or not self._has_led or self._writing >= _CONCURRENT_WRITES:
+        if not waiting or not self._has_led or not self._has_room():
             return _LOOK_SECONDS
         next_at = max(min(waiting), self._outage.hold_until)
         return min(max(0.0, next_at - self._clock()), _LOOK_SECONDS)
@@ -149,6 +162,7 @@ class StatusWriter:
             for each in self._objects.values():
                 each.forget()
                 self._reckon(each)
+            self._untold.clear()
         self._has_led = leads
         return leads
 
@@ -161,7 +175,6 @@ class StatusWriter:
             self._reckon(each)
             return None
         each.is_writing = True
-        self._writing += 1
         return self._write(each, each.draft, status, changed_conditions(before, status))
 
     async def _write(
@@ -172,8 +185,7 @@ class StatusWriter:
         each.is_writing = False
         self._reckon(each)
         if result is WriteResult.WRITTEN:
-            for change in changes:
-                await self._tell(each.key, change)
+            self._untold.extend((each.key, change) for change in changes)
         self._writing -= 1
         self._bell.set()
 
@@ -223,6 +235,8 @@ class StatusWriter:
             self._events_fail = True
         else:
             self._events_fail = False
+        self._writing -= 1
+        self._bell.set()
 
 
 def _occurrence(key: ObjectKey, change: ConditionChange) -> Occurrence:

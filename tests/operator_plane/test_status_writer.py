@@ -223,6 +223,17 @@ async def test_each_change_of_a_condition_is_told_once(bench):
     assert (last.kind, last.namespace, last.name, last.uid) == (Kind.POLICY_PACK, "shop", "gateway", "uid-of-gateway")
 
 
+async def test_events_wait_for_statuses(bench):
+    """Two hundred packs that change at once must not be told about before the last of them shows it."""
+    order: list[str] = []
+    bench.statuses.trouble = lambda name: order.append("event" if name == "events" else "status")
+    bench.statuses.slowness_seconds = 0.005
+    bench.wish(*(draft(1, name=f"pack-{number}") for number in range(40)))
+    await eventually(lambda: len(bench.statuses.events) == 40, timeout_seconds=5)
+
+    assert order.index("event") >= 40 - 8
+
+
 async def test_an_event_that_cannot_be_posted_holds_up_nothing(bench):
     """The status says the same, and keeps saying it."""
     refused = ClusterRejectedError("POST events", "forbidden")
@@ -357,7 +368,7 @@ async def test_writes_are_few_at_a_time_and_the_reconcile_never_waits(bench):
     await eventually(lambda: len(bench.statuses.standing) == 60, timeout_seconds=5)
 
     assert took < 0.5
-    assert bench.statuses.most_at_once == 4
+    assert bench.statuses.most_at_once == 8
 
 
 async def test_what_is_wished_during_a_write_is_written_next(bench):
