@@ -12,6 +12,10 @@ class ClusterError(GrokwardenError):
     """The cluster can't be brought up, reached or taken down; the text says what to do."""
 
 
+class PortTakenError(ClusterError):
+    """Somebody else took a component's port between its choice and its use; another one will do."""
+
+
 def last_lines(log: Path) -> str:
     """The end of a log, to be put after a message."""
     try:

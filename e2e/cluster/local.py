@@ -6,7 +6,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from e2e.cluster.binaries import KUBECTL, find_binaries
 from e2e.cluster.certificates import write_certificates
 from e2e.cluster.components import Component, command, health_check, kubeconfig_of, port_of
 from e2e.cluster.control_plane import ControlPlane
-from e2e.cluster.errors import ClusterError, last_lines
+from e2e.cluster.errors import ClusterError, PortTakenError, last_lines
 from e2e.cluster.ports import free_ports
 from e2e.cluster.state import Description, StateDirectory
 from e2e.cluster.waiting import came_true
@@ -56,7 +56,9 @@ class LocalControlPlane(ControlPlane):
         ):
             raise ClusterError(f"{component} is not ready after {_START_SECONDS:g} s{last_lines(log)}")
         if not self.is_running(component):
-            raise ClusterError(f"{component} ended at its start{last_lines(log)}")
+            lines = last_lines(log)
+            kind = PortTakenError if "address already in use" in lines else ClusterError
+            raise kind(f"{component} ended at its start{lines}")
 
     def stop(self, component: Component, *, grace_seconds: float = _STOP_SECONDS) -> None:
         """The component has ended, and stays away until it is started; 0 seconds of grace kill it."""
@@ -103,10 +105,11 @@ def bring_up(state: StateDirectory, *, say: Say) -> LocalControlPlane:
         if found:
             say("an earlier cluster is not running as a whole any more: making a new one")
         binaries = find_binaries(say=say)
-        leave_nothing_running(state)
-        state.clear()
         started = time.monotonic()
-        control_plane = _started(state, Description(ports=free_ports(random.Random()), binaries=binaries))
+        try:
+            control_plane = _started(state, binaries)
+        except PortTakenError:
+            control_plane = _started(state, binaries)
         say(f"ready after {time.monotonic() - started:.1f} s")
         return control_plane
 
@@ -117,8 +120,11 @@ def running(state: StateDirectory) -> LocalControlPlane | None:
     return _attached(state, description) if description and state.kubeconfig.is_file() else None
 
 
-def _started(state: StateDirectory, description: Description) -> LocalControlPlane:
-    """A new control plane, in an empty directory."""
+def _started(state: StateDirectory, binaries: Mapping[str, Path]) -> LocalControlPlane:
+    """A new control plane; nothing is left of what was in the directory."""
+    leave_nothing_running(state)
+    state.clear()
+    description = Description(ports=free_ports(random.Random()), binaries=binaries)
     state.describe(description)
     write_certificates(state.keys, now=datetime.datetime.now(datetime.UTC))
     _write_kubeconfigs(state, description)

@@ -24,8 +24,7 @@ class Process:
     """A process as it was when it started.
 
     Attributes:
-        birth: When it started, in words of the system; with the id it names one process for ever. Empty for one that
-            ended before it could be asked.
+        birth: When it started, in words of the system; with the id it names one process for ever.
     """
 
     pid: int
@@ -34,9 +33,11 @@ class Process:
     @property
     def is_running(self) -> bool:
         """It has not ended. A child of ours that has is reaped."""
-        with suppress(ChildProcessError):
-            os.waitpid(self.pid, os.WNOHANG)
-        return self.birth != "" and _birth(self.pid) == self.birth
+        birth, has_ended = _look_at(self.pid)
+        if birth == self.birth and has_ended:
+            with suppress(ChildProcessError):
+                os.waitpid(self.pid, os.WNOHANG)
+        return birth == self.birth and not has_ended
 
     def stop(self, *, grace_seconds: float) -> None:
         """It has ended: by itself within the grace period, or killed."""
@@ -68,7 +69,7 @@ def start(command: Sequence[str], *, log: Path, record: Path) -> Process:
         setsid=True,
         setsigdef=[signal.SIGPIPE],
     )
-    process = Process(pid=pid, birth=_birth(pid))
+    process = Process(pid=pid, birth=_look_at(pid)[0])
     record.write_text(json.dumps(asdict(process)), encoding="utf-8")
     return process
 
@@ -81,14 +82,17 @@ def recorded(record: Path) -> Process | None:
         return None
 
 
-def _birth(pid: int) -> str:
-    """When the process started; empty if there is none, or only its remains."""
+def _look_at(pid: int) -> tuple[str, bool]:
+    """When the process with that id started, and whether only its remains are left, or nothing."""
     if not Path("/proc/self/stat").exists():
-        asked = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-        return asked.stdout.strip()
+        asked = subprocess.run(
+            ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
+        condition, _, birth = asked.stdout.strip().partition(" ")
+        return birth.strip(), condition[:1] in {"", "Z"}
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return ""
+        return "", True
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return "" if after_name[0] in "ZX" else f"{boot} {after_name[19]}"
+    return f"{boot} {after_name[19]}", after_name[0] in {"Z", "X"}

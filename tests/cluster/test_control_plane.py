@@ -14,9 +14,10 @@ import pytest
 from e2e.cluster.binaries import PACKAGES, VERSION, cache_key, find_binaries
 from e2e.cluster.components import Component
 from e2e.cluster.local import LocalControlPlane
-from e2e.cluster.processes import Process, recorded
+from e2e.cluster.processes import Process, recorded, start
 from e2e.cluster.state import StateDirectory
 from e2e.cluster.toolchain import is_new_enough
+from e2e.cluster.waiting import came_true
 from eventually import eventually
 from kube import Kubectl, KubectlError, sidecar_pod
 
@@ -133,22 +134,38 @@ async def test_a_cluster_of_a_test_ends_with_the_tests_process(tmp_path: Path):
     assert [process for process in started.values() if process.is_running] == []
 
 
+def assets_with(folder: Path, name: str, script: str) -> str:
+    """All binaries, one of them a shell script instead."""
+    folder.mkdir()
+    for other, path in find_binaries(say=print).items():
+        (folder / other).symlink_to(path)
+    (folder / name).unlink()
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    (folder / name).chmod(0o755)
+    return str(folder)
+
+
 def test_a_component_that_does_not_start_is_shown_with_its_last_words(folder: Path, tmp_path: Path):
     """A start that fails must say why, and must not leave the half that did start behind."""
-    assets = tmp_path / "assets"
-    assets.mkdir()
-    for name, path in find_binaries(say=print).items():
-        (assets / name).symlink_to(path)
-    (assets / "kube-apiserver").unlink()
-    (assets / "kube-apiserver").write_text('#!/bin/sh\necho "no such flag: --moon" >&2\nexit 3\n')
-    (assets / "kube-apiserver").chmod(0o755)
+    assets = assets_with(tmp_path / "assets", "kube-apiserver", 'echo "no such flag: --moon" >&2; exit 3')
 
-    failed = up(folder, KUBEBUILDER_ASSETS=str(assets))
+    failed = up(folder, KUBEBUILDER_ASSETS=assets)
 
     assert failed.returncode == 1
     assert "error: kube-apiserver ended at its start" in failed.stderr
     assert "  no such flag: --moon" in failed.stderr
     assert processes_of(folder) == {}
+
+
+def test_a_port_that_was_taken_meanwhile_is_given_up_for_another(folder: Path, tmp_path: Path):
+    """Clusters of several people, or of several jobs, start on one machine at the same time."""
+    script = f'echo "$*" >>"{tmp_path}/starts"; echo "bind: address already in use"; exit 1'
+
+    failed = up(folder, KUBEBUILDER_ASSETS=assets_with(tmp_path / "assets", "etcd", script))
+
+    first, second = (tmp_path / "starts").read_text(encoding="utf-8").splitlines()
+    assert failed.returncode == 1
+    assert first.partition("--listen-client-urls=")[2].split()[0] not in second
 
 
 def test_assets_without_an_api_server_are_no_assets(folder: Path, tmp_path: Path):
@@ -185,6 +202,13 @@ def test_a_process_id_that_was_given_again_is_left_alone(folder: Path):
 
         assert stranger.poll() is None
         assert not folder.exists()
+
+
+def test_a_process_that_ends_at_once_is_not_taken_for_a_running_one(tmp_path: Path):
+    """It may have ended before anybody could ask when it started; then the start would wait for it a whole minute."""
+    for _ in range(20):
+        ended = start(["/bin/sh", "-c", "exit"], log=tmp_path / "log", record=tmp_path / "record")
+        assert came_true(lambda: not ended.is_running, timeout_seconds=5)  # noqa: B023
 
 
 @pytest.mark.parametrize(("command", "code"), [(("up", "--control-plane-only"), 1), (("down",), 0)])
