@@ -14,6 +14,7 @@ from e2e.cluster.control_plane import ControlPlane, existing_cluster
 from e2e.cluster.local import LocalControlPlane, running_cluster
 from eventually import eventually
 from kube import Kubectl, KubectlError, apply_crds, namespace_object
+from scene import Scene, governed_namespace
 
 NewNamespace = Callable[..., Awaitable[str]]
 
@@ -79,6 +80,13 @@ async def new_namespace(kubectl: Kubectl) -> AsyncIterator[NewNamespace]:
 async def namespace(new_namespace: NewNamespace) -> str:
     """A fresh namespace, in which pods can be created."""
     return await new_namespace()
+
+
+@pytest.fixture
+async def scene(tmp_path: Path, kubectl: Kubectl, namespace: str) -> AsyncIterator[Scene]:
+    """A governed namespace, with an operator of its own."""
+    async with governed_namespace(kubectl, namespace, tmp_path) as scene:
+        yield scene
 
 
 async def _can_hold_pods(kubectl: Kubectl) -> bool:

@@ -1,8 +1,5 @@
 """From ``kubectl apply`` to acked: the real operator, a real sidecar, a real API server, and calls that feel it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,118 +7,9 @@ import pytest
 
 from answers import answer
 from eventually import eventually
-from fake_grok import FakeGrok
-from kube import Kubectl, KubectlError, Object, plain_pod, sidecar_pod
-from operator_account import let_read_secrets
-from running_operator import RunningOperator, running_operator
-from sidecar import Sidecar, running_pod_sidecar
-
-LABELS = {"app": "bot"}
-KEY = "xai-first-key-canary"
-
-
-@dataclass(kw_only=True)
-class Scene:
-    """A namespace with one governed pod, a target with its key, and an operator."""
-
-    admin: Kubectl
-    kubectl: Kubectl
-    namespace: str
-    operator: RunningOperator
-    grok: FakeGrok
-    pod: Object
-    folder: Path
-
-    async def status(self, name: str = "gateway", kind: str = "pp") -> dict[str, Any]:
-        """The resource's status as it is now."""
-        return (await self.kubectl.get(kind, name)).get("status", {})
-
-    async def condition(self, kind: str, name: str = "gateway", resource: str = "pp") -> dict[str, Any]:
-        """One condition of it; empty if there is none."""
-        found = (await self.status(name, resource)).get("conditions", ())
-        return next((each for each in found if each["type"] == kind), {})
-
-    async def programmed(self, name: str = "gateway", seconds: int = 20) -> None:
-        """``kubectl wait`` says so."""
-        await self.kubectl("wait", "--for=condition=Programmed", f"pp/{name}", f"--timeout={seconds}s")
-
-    async def reason(self, kind: str, reason: str, *, name: str = "gateway", resource: str = "pp") -> dict[str, Any]:
-        """The condition, once it has this reason for the newest generation."""
-
-        async def has_come() -> dict[str, Any] | None:
-            found = await self.kubectl.get(resource, name)
-            conditions = found.get("status", {}).get("conditions", ())
-            current = (c for c in conditions if c.get("observedGeneration") == found["metadata"]["generation"])
-            return next((c for c in current if (c["type"], c["reason"]) == (kind, reason)), None)
-
-        return await eventually(
-            has_come, timeout_seconds=20, state=lambda: self.kubectl.run("get", resource, name, "--output=yaml")
-        )
-
-    @asynccontextmanager
-    async def sidecar(self, pod: Object | None = None, name: str = "sidecar") -> AsyncIterator[Sidecar]:
-        """The pod's sidecar, in force or not."""
-        files = await self.operator.files_for(self.kubectl, pod or self.pod, self.folder / f"{name}-files")
-        async with running_pod_sidecar(self.folder / name, files) as sidecar:
-            yield sidecar
-
-
-@pytest.fixture
-async def scene(tmp_path: Path, kubectl: Kubectl, namespace: str) -> AsyncIterator[Scene]:
-    here = kubectl.inside(namespace)
-    await let_read_secrets(kubectl, namespace)
-    async with (
-        FakeGrok() as grok,
-        running_operator(tmp_path / "operator", kubectl, secret_namespaces=[namespace]) as operator,
-    ):
-        [pod] = await here.create(sidecar_pod("bot-1", labels=LABELS))
-        await here.apply(key_secret(), target(grok.base_url))
-        yield Scene(
-            admin=kubectl, kubectl=here, namespace=namespace, operator=operator, grok=grok, pod=pod, folder=tmp_path
-        )
-
-
-def key_secret(key: str = KEY, hosts: str = "127.0.0.1") -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "xai-key", "annotations": {"grokwarden.io/allowed-hosts": hosts}},
-        "stringData": {"XAI_API_KEY": key},
-    }
-
-
-def target(base_url: str, name: str = "xai-grok", **spec: Any) -> Object:
-    return resource(
-        "ProviderTarget",
-        name,
-        {
-            "provider": "xai",
-            "model": "grok-4.3",
-            "baseURL": base_url,
-            "secretKeyRef": {"name": "xai-key", "key": "XAI_API_KEY"},
-            **spec,
-        },
-    )
-
-
-def pack(word: str = "verboten", *, name: str = "gateway", **spec: Any) -> Object:
-    """A pack for the bots that forbids a word."""
-    step = {"name": "words", "policy": "prompt-injection", "promptInjection": {"attackPatterns": [word]}}
-    return resource(
-        "PolicyPack",
-        name,
-        {
-            "version": "0.1.0",
-            "selector": {"podSelector": {"matchLabels": LABELS}},
-            "chain": [step],
-            "routing": {"targets": [{"name": "xai-grok"}]},
-            **spec,
-        },
-    )
-
-
-def resource(kind: str, name: str, spec: dict[str, Any]) -> Object:
-    return {"apiVersion": "grokwarden.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+from kube import KubectlError, plain_pod, sidecar_pod
+from running_operator import running_operator
+from scene import KEY, LABELS, Scene, has_event, is_answered, is_ready, key_secret, pack
 
 
 async def test_an_applied_pack_is_enforced_and_said_to_be(scene: Scene):
@@ -185,7 +73,7 @@ async def test_a_broken_edit_leaves_the_last_good_generation_in_force_even_over_
         ):
             [fresh] = await scene.kubectl.create(sidecar_pod("bot-2", labels=LABELS))
             async with scene.sidecar(fresh, "second") as second:
-                await eventually(lambda: _is_ready(second), timeout_seconds=20)
+                await eventually(lambda: is_ready(second), timeout_seconds=20)
                 still = await second.chat("good?")
 
                 assert still.status_code == 400
@@ -222,7 +110,7 @@ async def test_a_key_goes_only_where_its_secret_allows(scene: Scene):
         assert scene.grok.requests == []
         await scene.kubectl.apply(key_secret(hosts="api.x.ai,127.0.0.1"))
         scene.grok.reply(json=answer(), times=100)
-        await eventually(lambda: _is_answered(sidecar), timeout_seconds=10)
+        await eventually(lambda: is_answered(sidecar), timeout_seconds=10)
 
 
 async def test_a_sidecar_without_its_operator_goes_on_and_comes_back_from_a_restart(scene: Scene, tmp_path: Path):
@@ -234,7 +122,7 @@ async def test_a_sidecar_without_its_operator_goes_on_and_comes_back_from_a_rest
         scene.grok.reply(json=answer(), times=100)
         alone = await sidecar.chat("Hello")
     async with scene.sidecar() as restarted:
-        await eventually(lambda: _is_ready(restarted), timeout_seconds=10)
+        await eventually(lambda: is_ready(restarted), timeout_seconds=10)
         again = await restarted.chat("Hello")
         blocked = await restarted.chat("verboten")
 
@@ -304,7 +192,7 @@ async def test_kubernetes_events_tell_of_changed_conditions(scene: Scene):
     async with scene.sidecar():
         await scene.kubectl.apply(pack())
         await scene.programmed()
-        await eventually(lambda: _has_event(scene, "Programmed"), timeout_seconds=10)
+        await eventually(lambda: has_event(scene, "Programmed"), timeout_seconds=10)
         described = await scene.kubectl("describe", "pp", "gateway")
 
         assert "Programmed" in described.split("Events:")[1]
@@ -328,16 +216,3 @@ async def test_packs_of_the_root_namespace_govern_first_and_others_packs_not_at_
 
         assert names == ["grokwarden-system/root-gateway", f"{scene.namespace}/gateway"]
         assert refused.status_code == 400
-
-
-async def _is_ready(sidecar: Sidecar) -> bool:
-    return (await sidecar.readiness())[0] == 200
-
-
-async def _is_answered(sidecar: Sidecar) -> bool:
-    return (await sidecar.chat("Hello")).status_code == 200
-
-
-async def _has_event(scene: Scene, reason: str) -> bool:
-    events = await scene.kubectl.items("events.events.k8s.io")
-    return any((e["reason"], e["regarding"]["name"]) == (reason, "gateway") for e in events)
