@@ -211,5 +211,5 @@ class CertificateKeeper:
         """A problem is logged when it is another than before."""
         if problem != self.problem:
             tell = log.warning if is_ours_to_wait else log.error
-            tell("certificates_unkept", problem=problem, expires_at=self.expires_at)
+            tell("certificates_unkept", problem=problem, has_certificate=self.has_certificate)
         self.problem = problem

@@ -38,18 +38,18 @@ def operator(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A name or address by which sidecars reach the operator; repeatable. [default: its Service]",
+            help="A name or address by which sidecars reach the operator; repeatable; by default its Service's.",
         ),
     ] = None,
     secret_namespace: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Where Secrets may be read; repeatable. [default: its own namespace]"),
+        typer.Option(metavar="NAME", help="Where Secrets may be read; repeatable; by default its own namespace."),
     ] = None,
     egress_host: Annotated[
         list[str] | None,
         typer.Option(
             metavar="HOST[:PORT]",
-            help="A host that targets may name, or *.HOST; repeatable. [default: any but loopback and link-local]",
+            help="A host that targets may name, or *.HOST; repeatable; by default any but loopback, link-local.",
         ),
     ] = None,
     log_format: Annotated[LogFormat, typer.Option(help="auto is console on a terminal, else json.")] = LogFormat.AUTO,
