@@ -31,6 +31,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 SETTLING_SECONDS: Final = 10.0
 """Sidecars come back within the 5 s of their jitter; the rest is for their handshakes."""
+IDLE_SECONDS: Final = 30.0
 _SECRETS_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 2.0
 
@@ -83,7 +84,15 @@ class Controller:
         while True:
             await self._round(heard_at, settling=self._clock() < settled_at)
             on_published()
-            heard_at = await self._inbox.burst()
+            heard_at = await self._next_burst()
+
+    async def _next_burst(self) -> float:
+        """Waits for a ring, but not for ever: a round also puts right what nobody rings for, as a forged status."""
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                return await self._inbox.burst()
+        except TimeoutError:
+            return self._clock()
 
     async def _round(self, heard_at: float, *, settling: bool) -> None:
         started = self._clock()
