@@ -45,8 +45,9 @@ class LentKeys:
         source = target.key
         if source is None:
             return None
-        key = self._keys.get(source.secret or "")
-        return key or self._other(target, source.secret)
+        name = source.secret
+        key = None if name is None else self._keys.get(name)
+        return key or self._other(target, name)
 
     def replace(self, keys: Mapping[str, str]) -> bool:
         """These are the keys from now on; false if they were before. What can't be a key is left out, and logged."""

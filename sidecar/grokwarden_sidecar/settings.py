@@ -69,7 +69,7 @@ def https_origin(text: str, *, flag: str) -> str:
     text = text.rstrip("/")
     try:
         parts = urlsplit(text)
-        is_origin = parts.scheme == "https" and parts.hostname is not None and (parts.port or 443) > 0
+        is_origin = parts.scheme == "https" and parts.hostname is not None and parts.port != 0
     except ValueError:
         is_origin = False
     if not is_origin or text != f"https://{parts.netloc}" or "@" in parts.netloc:

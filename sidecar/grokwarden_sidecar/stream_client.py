@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+import msgspec
 
 from grokwarden import __version__
 from grokwarden.config_stream import (
@@ -39,7 +40,8 @@ _ACK_SECONDS: Final = 10.0
 _KEEPALIVE_SECONDS: Final = 24 * 3600.0  # the ack connection stays as long as the operator leaves it open
 _READ_BUFFER_BYTES: Final = 256 * 1024
 _MAX_FILE_BYTES: Final = 1024 * 1024
-_SHOWN_CHARACTERS: Final = 200
+_MAX_REFUSAL_BYTES: Final = 4096
+_SHOWN_CHARACTERS: Final = 300
 _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=None)
 
 Event = tuple[StreamEvent, str, bytes]
@@ -92,6 +94,11 @@ class StreamClient:
         self._operator = operator
         self._on_token = on_token
         self._silence_seconds = silence_seconds
+        self._headers = {
+            "user-agent": f"grokwarden/{__version__}",
+            "accept-encoding": "identity",
+            INSTANCE_HEADER: operator.instance,
+        }
 
     @property
     def url(self) -> str:
@@ -107,6 +114,7 @@ class StreamClient:
         Raises:
             StreamError: There is none; the text says why.
         """
+        authorization = await self.authorization()
         trust = await asyncio.to_thread(_trust_in, self._operator.ca_file)
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=trust)
         async with aiohttp.ClientSession(
@@ -116,22 +124,22 @@ class StreamClient:
             auto_decompress=False,
             trust_env=False,
             read_bufsize=_READ_BUFFER_BYTES,
-            headers={"user-agent": f"grokwarden/{__version__}"},
+            headers=self._headers,
         ) as session:
-            response = await self._open(session, parts)
+            response = await self._open(session, authorization, parts)
             try:
                 yield ConfigStream(self, session, response)
             finally:
                 response.close()
 
-    async def _open(self, session: aiohttp.ClientSession, parts: Iterable[str]) -> aiohttp.ClientResponse:
+    async def _open(
+        self, session: aiohttp.ClientSession, authorization: dict[str, str], parts: Iterable[str]
+    ) -> aiohttp.ClientResponse:
         headers = {
             "accept": "text/event-stream",
             "accept-encoding": "zstd",
-            INSTANCE_HEADER: self._operator.instance,
             PARTS_HEADER: parts_header(parts),
         }
-        authorization = await self.authorization()
         try:
             async with asyncio.timeout(_HEAD_SECONDS):
                 response = await session.get(self.url, headers=headers | authorization, allow_redirects=False)
@@ -273,16 +281,24 @@ def _text_in(path: Path, what: str) -> str:
         raise StreamError(f"{what} {path}: is no text") from None
 
 
+class _Said(msgspec.Struct):
+    reason: str = ""
+    message: str = ""
+
+
 async def _refusal(response: aiohttp.ClientResponse, authorization: dict[str, str]) -> StreamError:
-    """What the operator says; it is for the person who reads the log."""
-    said = (await response.content.read(4 * _SHOWN_CHARACTERS)).decode("ascii", "replace")
-    text = " ".join("".join(c if " " <= c <= "~" else " " for c in said).split())[:_SHOWN_CHARACTERS]
-    if authorization["authorization"].removeprefix("Bearer ")[-_SHOWN_CHARACTERS:] in text:
-        text = ""
-    response.close()
+    """Why the operator refuses, in its own words as far as a log may have them."""
+    try:
+        said = msgspec.json.decode(await response.content.read(_MAX_REFUSAL_BYTES), type=_Said)
+    except msgspec.DecodeError:
+        said = _Said()
+    text = "".join(character if " " <= character <= "~" else " " for character in f"{said.reason}: {said.message}")
+    if not said.reason or authorization["authorization"].removeprefix("Bearer ") in text:
+        text = "it does not say why"
     retry_after = response.headers.get("retry-after", "")
+    response.close()
     return StreamError(
-        f"the operator refused the stream with status {response.status}" + (f": {text}" if text else ""),
+        f"the operator refused the stream with status {response.status} ({text[:_SHOWN_CHARACTERS]})",
         retry_after_seconds=float(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0.0,
     )
 

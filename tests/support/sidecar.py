@@ -23,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from audit_logs import records_of
 from eventually import eventually
+from fake_operator import FakeOperator
 from resource_texts import pack_text, target_text
 
 COMMAND: Final = Path(sys.executable).with_name("grokwarden")
@@ -54,6 +55,7 @@ class Sidecar:
 
     Attributes:
         config: The file that it was started with and watches.
+        config_socket: Where ``/config`` is, if it is not on the admin port.
         url: Of the data plane, without ``/v1``.
         exit_code: What it must end with.
     """
@@ -63,6 +65,7 @@ class Sidecar:
     audit_dir: Path
     stderr: Path
     stdout: Path
+    config_socket: Path | None = None
     url: str = ""
     admin_url: str = ""
     exit_code: int = 0
@@ -141,9 +144,22 @@ class Sidecar:
         """The configuration file says this now, by an edit in place."""
         await asyncio.to_thread(self.config.write_text, config_text(*texts))
 
+    async def configuration(self) -> dict[str, Any]:
+        """What is in force, and all that goes with it."""
+        if self.config_socket is None:
+            return (await self.admin("/config")).json()
+        transport = httpx.AsyncHTTPTransport(uds=str(self.config_socket))
+        async with httpx.AsyncClient(transport=transport, base_url="http://sidecar", timeout=20) as client:
+            return (await client.get("/config")).json()
+
     async def bundle(self) -> str:
         """The version of the bundle in force."""
-        return (await self.admin("/config")).json()["bundle"]
+        return (await self.configuration())["bundle"]
+
+    async def readiness(self) -> tuple[int, str]:
+        """What ``/readyz`` says."""
+        response = await self.admin("/readyz")
+        return response.status_code, response.text
 
     async def stop(self) -> None:
         """It was told to end, and ended well."""
@@ -184,13 +200,15 @@ def _headers(more: Mapping[str, str] | None) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def started_process(directory: Path, *arguments: object, **environment: str) -> AsyncIterator[Sidecar]:
+async def started_process(
+    directory: Path, *arguments: object, command: str = "run", **environment: str
+) -> AsyncIterator[Sidecar]:
     """``grokwarden run ARGUMENTS…`` with its output in files of ``directory``; killed if it still runs at the end."""
     stdout, stderr = directory / "stdout", directory / "stderr"
     with stdout.open("wb") as out, stderr.open("wb") as err:
         process = await asyncio.create_subprocess_exec(
             COMMAND,
-            "run",
+            command,
             *map(str, arguments),
             stdout=out,
             stderr=err,
@@ -233,14 +251,44 @@ async def running_sidecar(
     variables = {"XAI_API_KEY": "target-key"} | environment
     command = (*flags, "--audit-dir", directory / "audit", *arguments)
     async with started_process(directory, *command, **variables) as sidecar:
-        await eventually(
-            lambda: sidecar.process.returncode is not None or "governing" in sidecar.stdout.read_text(),
-            timeout_seconds=_START_SECONDS,
-            state=lambda: sidecar.log_text,
-        )
-        words = sidecar.stdout.read_text().replace(";", " ").split()
-        addresses = [word for word in words if word.startswith("http://")]
-        assert len(addresses) == 2, sidecar.log_text
-        sidecar.url, sidecar.admin_url = addresses[0].removesuffix("/v1"), addresses[1]
+        await _until_serving(sidecar)
         yield sidecar
         await sidecar.stop()
+
+
+@asynccontextmanager
+async def running_pod_sidecar(
+    directory: Path, operator: FakeOperator, *arguments: object, is_drained: bool = True
+) -> AsyncIterator[Sidecar]:
+    """``grokwarden sidecar`` on free ports, with everything that a pod would give it below ``directory``.
+
+    Args:
+        directory: May be that of a sidecar before: what that one left is found.
+        operator: Whose stream it asks for; it need not be there.
+        arguments: Further flags, stronger than the usual ones.
+        is_drained: It is stopped in good order at the end, not killed.
+    """
+    await asyncio.to_thread(directory.mkdir, exist_ok=True)
+    socket = directory / "admin" / "admin.sock"
+    flags = ("--operator", operator.url, "--ca-file", operator.ca_file, "--token-file", operator.token_file)
+    places = ("--state-dir", directory / "state", "--config-socket", socket, "--audit-dir", directory / "audit")
+    ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    async with started_process(directory, *flags, *places, *ports, *arguments, command="sidecar") as sidecar:
+        sidecar.config_socket = socket
+        await _until_serving(sidecar)
+        yield sidecar
+        if is_drained:
+            await sidecar.stop()
+
+
+async def _until_serving(sidecar: Sidecar) -> None:
+    """It has said where it is reached."""
+    await eventually(
+        lambda: sidecar.process.returncode is not None or "governing" in sidecar.stdout.read_text(),
+        timeout_seconds=_START_SECONDS,
+        state=lambda: sidecar.log_text,
+    )
+    words = sidecar.stdout.read_text().replace(";", " ").split()
+    addresses = [word for word in words if word.startswith("http://")]
+    assert len(addresses) == 2, sidecar.log_text
+    sidecar.url, sidecar.admin_url = addresses[0].removesuffix("/v1"), addresses[1]
