@@ -28,6 +28,9 @@ _UNAUTHORIZED: Final = 401
 class Connection:
     """An API server's address, its authority, and the credentials. Its sessions may belong to any thread's loop.
 
+    Attributes:
+        server: Its URL, without a slash at the end; ``path`` is that URL's path.
+
     Args:
         reload: Reads the configuration anew, for when its credentials are believed no more.
     """
@@ -40,6 +43,7 @@ class Connection:
         self._reloaded_at = -_RELOAD_SECONDS
         self._authorization: str | None = None
         self.server = str(configuration.host).rstrip("/")
+        self.path = URL(self.server).path.rstrip("/")
         self._origin = URL(self.server).origin()
         self._tls = _tls(configuration)
 

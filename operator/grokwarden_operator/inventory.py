@@ -61,16 +61,16 @@ class Inventory:
         self._shelves = {kind: _Shelf() for kind in Kind}
         self._secrets: dict[SecretName, SecretFact | SecretTrouble] = {}
 
-    def put(self, kind: Kind, raw: RawObject) -> bool:
+    def put(self, kind: Kind, found: Fact | RawObject) -> bool:
         """Takes in an object that was heard of. True if it makes a difference; its own status makes none."""
-        fact = fact_of(kind, raw)
+        fact = _as_fact(kind, found)
         return fact is not None and self._put(self._shelves[kind], fact)
 
     def remove(self, kind: Kind, uid: str) -> bool:
         """The object is gone for good. True if it was there."""
         return self._remove(self._shelves[kind], uid)
 
-    def replace(self, kind: Kind, raws: Iterable[RawObject], resource_version: str) -> Changes:
+    def replace(self, kind: Kind, found: Iterable[Fact | RawObject], resource_version: str) -> Changes:
         """Takes in a complete list: what is not in it, and not newer than it, is gone.
 
         A list that is older than the one before it tells that the API server's data was restored from a backup: what
@@ -82,7 +82,7 @@ class Inventory:
             rewound = len(shelf.by_uid)
             shelf = self._shelves[kind] = _Shelf()
         shelf.listed_at = listed_at
-        facts = {fact.uid: fact for raw in raws if (fact := fact_of(kind, raw)) is not None}
+        facts = {fact.uid: fact for each in found if (fact := _as_fact(kind, each)) is not None}
         known = {uid: version_number(fact.resource_version) for uid, fact in shelf.by_uid.items()}
         gone = frozenset(uid for uid, version in known.items() if uid not in facts and version <= listed_at)
         newer = {
@@ -116,11 +116,14 @@ class Inventory:
         found = self._shelves[Kind.POD].by_uid.get(uid)
         return found if isinstance(found, PodFact) else None
 
-    def has(self, kind: Kind, uid: str, *, since: int = 0) -> bool:
-        """Whether the object is known in that version or a newer one, or known to be gone."""
-        shelf = self._shelves[kind]
-        fact = shelf.by_uid.get(uid)
-        return uid in shelf.gone if fact is None else version_number(fact.resource_version) >= since
+    def knows(self, kind: Kind, uid: str) -> bool:
+        """Whether the object is there."""
+        return uid in self._shelves[kind].by_uid
+
+    def version(self, kind: Kind, uid: str) -> str:
+        """The newest resource version of the object, empty if it is not there."""
+        fact = self._shelves[kind].by_uid.get(uid)
+        return "" if fact is None else fact.resource_version
 
     def listing(self) -> Listing:
         """Everything as it is now; it stays as it is, whatever comes later."""
@@ -164,6 +167,10 @@ class Inventory:
         del shelf.uid_of[name_of(fact)]
         shelf.view = None
         return True
+
+
+def _as_fact(kind: Kind, found: Fact | RawObject) -> Fact | None:
+    return fact_of(kind, found) if isinstance(found, Mapping) else found
 
 
 def name_of(fact: Fact) -> str:
