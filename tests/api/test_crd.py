@@ -17,7 +17,7 @@ ALLOWED = {
     *("type", "description", "default", "enum", "pattern", "minLength", "maxLength", "minItems", "maxItems", "format"),
     *("minimum", "maximum", "minProperties", "maxProperties", "required", "properties", "items"),
     *("additionalProperties", "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-validations"),
-    "x-kubernetes-preserve-unknown-fields",
+    *("x-kubernetes-preserve-unknown-fields", "nullable"),
 }
 
 

@@ -9,6 +9,7 @@ from resource_texts import documents, pack_text, target_text
 
 KEY = "secretKeyRef: {env: K}"
 STEP = "{name: a, policy: core-policy}"
+TEST = "{name: one, request: {user: Hello}, expect: {action: Allow}}"
 
 
 def found(text: str) -> dict[str, str]:
@@ -42,6 +43,26 @@ PACKS = [
     ("{chain: [{name: a, policy: pii-detector}]}", "spec.chain[0].policy", 'unknown policy "pii-detector"'),
     ("{chain: [{name: a, policy: corePolicy}]}", "spec.chain[0].policy", 'did you mean "core-policy"?'),
     (f"{{chain: [{STEP}, {STEP}]}}", "spec.chain[1].name", 'the name "a" is already taken by chain[0]'),
+    (
+        f"{{chain: [{STEP}], tests: [{TEST}, {TEST}]}}",
+        "spec.tests[1].name",
+        'the name "one" is already taken by tests[0]',
+    ),
+    (
+        f"{{chain: [{STEP}], selector: {{podSelector: {{matchLabels: {{}}}}}}}}",
+        "spec.selector.podSelector.matchLabels",
+        "is too short: at least 1 entry",
+    ),
+    (
+        f"{{chain: [{STEP}], selector: {{podSelector: {{matchLabels: {{app: }}}}}}}}",
+        "spec.selector.podSelector.matchLabels.app",
+        "is nothing; expected text",
+    ),
+    (
+        f"{{chain: [{STEP}], selector: {{podSelector: {{matchExpressions: [{{key: a, operator: []}}]}}}}}}",
+        "spec.selector.podSelector.matchExpressions[0].operator",
+        "is a list; expected In, NotIn, Exists or DoesNotExist",
+    ),
     (
         "{chain: [{name: a, policy: core-policy, auditLogger: {}}]}",
         "spec.chain[0].auditLogger",
@@ -136,6 +157,8 @@ PACKS = [
 ]
 
 TARGETS = [
+    (f"{{provider: [], {KEY}}}", "spec.provider", "is a list; expected text"),
+    ("{provider: {}}", "spec.provider", "is a mapping; expected text"),
     (f"{{provider: xia, {KEY}}}", "spec.provider", 'did you mean "xai"?'),
     (f"{{provider: openai:chat:gpt, {KEY}}}", "spec.provider", "expected xai, openai, openai-compatible"),
     ("{provider: xai}", "spec.secretKeyRef", "is required unless provider is openai-compatible"),

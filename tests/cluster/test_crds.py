@@ -53,7 +53,9 @@ def test_a_second_apply_changes_nothing(kubectl: Kubectl, definition: Definition
     """What the API server drops or rewrites in a CRD would come back as a difference with every upgrade."""
     path = ROOT / "crds" / f"grokwarden.io_{definition.plural}.yaml"
 
-    assert kubectl.finish("diff", "--server-side", "--force-conflicts", f"--filename={path}").stdout == ""
+    difference = kubectl.finish("diff", "--server-side", "--force-conflicts", f"--filename={path}")
+
+    assert (difference.returncode, difference.stdout) == (0, "")
 
 
 # --- what is stored ---------------------------------------------------------------------------------------------------
@@ -81,6 +83,24 @@ def test_a_field_that_nobody_knows_is_never_stored(kubectl: Kubectl):
     assert "future" not in stored
     assert stored["tests"] == [{"name": "one", "request": {"body": {"future": 1}}, "expect": {"action": "Allow"}}]
     assert 'unknown field "spec.future"' in done.stderr
+
+
+async def test_a_label_that_lost_its_value_does_not_widen_a_selector(kubectl: Kubectl, namespace: str):
+    """A template with an empty variable writes `team:`, which the API server drops; a key would be everybody's."""
+    inside = kubectl.inside(namespace)
+    selector = "{from: Selector, selector: {matchLabels: {team: %s}}}"
+    target = "{provider: xai, secretKeyRef: {name: xai-key, key: XAI_API_KEY}, allowedNamespaces: %s}"
+    good, empty = target_text(target % (selector % "a")), target_text(target % (selector % ""))
+
+    created = inside.finish("apply", "--dry-run=server", "--filename=-", stdin=empty)
+    inside.run("apply", "--filename=-", stdin=good)
+    updated = inside.finish("apply", "--filename=-", stdin=empty)
+
+    assert (created.returncode, updated.returncode) == (1, 1)
+    assert "spec.allowedNamespaces.selector.matchLabels: Invalid value" in created.stderr
+    assert "spec.allowedNamespaces.selector.matchLabels in body should have at least 1 properties" in updated.stderr
+    stored = (await inside.get("pt", "xai-grok"))["spec"]["allowedNamespaces"]
+    assert stored["selector"] == {"matchLabels": {"team": "a"}}
 
 
 @pytest.mark.parametrize("text", WITH_DEFAULTS, ids=["pack", "target", "every-block"])

@@ -56,8 +56,19 @@ def target(text: str) -> str:
     return f"{{{KEY}, {text}}}"
 
 
-def _selector(place: str) -> RuleCase:
-    member = place.rpartition(".")[2]
+def _labels(place: str, template: str) -> RuleCase:
+    """The server would drop a label without a value, and the selector would select more."""
+    kind, _, path = place.partition(".")
+    return RuleCase(
+        rule=f"{kind}.{path}.matchLabels",
+        at=f"{path}.matchLabels",
+        message='a label has no value; write the value, or "" for the empty one',
+        broken=template % "matchLabels: {app: , tier: a}",
+        kept=template % 'matchLabels: {app: "", tier: a}',
+    )
+
+
+def _expressions(member: str) -> RuleCase:
     return RuleCase(
         rule=f"PolicyPack.spec.selector.{member}.matchExpressions[].values",
         at=f"spec.selector.{member}.matchExpressions[0].values",
@@ -112,8 +123,12 @@ CASES = (
         broken=f"{{chain: [{STEP}, {STEP}]}}",
         kept=f"{{chain: [{STEP}, {STEP.replace('name: core', 'name: core2')}]}}",
     ),
-    _selector("podSelector"),
-    _selector("namespaceSelector"),
+    _labels("PolicyPack.spec.selector.podSelector", f"{{chain: [{STEP}], selector: {{podSelector: {{%s}}}}}}"),
+    _labels(
+        "PolicyPack.spec.selector.namespaceSelector", f"{{chain: [{STEP}], selector: {{namespaceSelector: {{%s}}}}}}"
+    ),
+    _expressions("podSelector"),
+    _expressions("namespaceSelector"),
     _only_for("corePolicy", "core-policy", "safety-filter"),
     _only_for("promptInjection", "prompt-injection", "core-policy"),
     _only_for("safetyFilter", "safety-filter", "core-policy"),
@@ -208,6 +223,10 @@ CASES = (
         message="is required with from Selector",
         broken=target("allowedNamespaces: {from: Selector}"),
         kept=target("allowedNamespaces: {from: All}"),
+    ),
+    _labels(
+        "ProviderTarget.spec.allowedNamespaces.selector",
+        target("allowedNamespaces: {from: Selector, selector: {%s}}"),
     ),
     RuleCase(
         rule="ProviderTarget.spec.allowedNamespaces.selector.matchExpressions[].values",

@@ -19,7 +19,7 @@ Schema = dict[str, Any]
 
 _COMMON: Final = frozenset({"type", "description", "default", "x-kubernetes-validations"})
 _BY_TYPE: Final[Mapping[str, frozenset[str]]] = {
-    "string": frozenset({"enum", "pattern", "minLength", "maxLength", "format"}),
+    "string": frozenset({"enum", "pattern", "minLength", "maxLength", "format", "nullable"}),
     "integer": frozenset({"enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format"}),
     "boolean": frozenset(),
     "array": frozenset({"items", "minItems", "maxItems", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"}),

@@ -85,7 +85,8 @@ class ApiModel(BaseModel):
         schema = handler(core_schema)
         if cls.RULES:
             resolved = handler.resolve_ref_schema(schema)
-            resolved["x-kubernetes-validations"] = [rule.as_validation() for rule in cls.RULES]
+            entries = [entry for rule in cls.RULES for entry in rule.as_validation()]
+            resolved |= {"x-kubernetes-validations": entries} if entries else {}
         return schema
 
 
@@ -100,9 +101,9 @@ class LabelOperator(StrEnum):
 
 def _values_fit_operator(raw: Raw) -> Iterator[Breach]:
     operator, values = raw.get("operator"), raw.get("values")
-    if operator in {LabelOperator.IN, LabelOperator.NOT_IN} and not values:
+    if operator in (LabelOperator.IN, LabelOperator.NOT_IN) and not values:
         yield Breach(path=("values",), message=f"is required with operator {operator}")
-    if operator in {LabelOperator.EXISTS, LabelOperator.DOES_NOT_EXIST} and values:
+    if operator in (LabelOperator.EXISTS, LabelOperator.DOES_NOT_EXIST) and values:
         yield Breach(path=("values",), message=f"may not be given with operator {operator}")
 
 
@@ -135,11 +136,28 @@ def _label_keys_are_valid(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
+_RequiredValue = Annotated[LabelValue, Field(json_schema_extra={"nullable": True})]
+"""A label's value. The server drops a member that is null and may not be, here one of the conditions: so it may."""
+
+
 class LabelSelector(ApiModel):
     """Selects by labels; every condition must hold, and an empty selector selects everything."""
 
-    match_labels: Annotated[dict[str, LabelValue], AfterValidator(_label_keys_are_valid)] = Field(
-        default_factory=dict, max_length=32, description="Labels that must be present with exactly these values."
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            field="matchLabels",
+            message='a label has no value; write the value, or "" for the empty one',
+            reason=Reason.INVALID,
+            cel="!has(self.matchLabels) || self.matchLabels.all(key, type(self.matchLabels[key]) == string)",
+            breaches=lambda _: (),  # the type of the values says it, and names the label
+        ),
+    )
+
+    match_labels: Annotated[dict[str, _RequiredValue], AfterValidator(_label_keys_are_valid)] = Field(
+        default_factory=dict,
+        min_length=1,
+        max_length=32,
+        description="Labels that must be present with exactly these values.",
     )
     match_expressions: ListAtomic[LabelExpression] = Field(
         default=(), max_length=32, description="Further conditions; all of them must hold."

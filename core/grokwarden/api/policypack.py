@@ -113,6 +113,7 @@ class PolicyPackSpec(ApiModel):
             holds=_has_chain_or_routing,
         ),
         unique_names("chain"),
+        unique_names("tests", keyed=True),
     )
 
     version: Semver = Field(default="0.0.0", description="The pack's own version, as a semantic version.")

@@ -151,7 +151,7 @@ def _has_one_key_form(raw: Raw) -> bool:
 
 
 def _has_key_if_needed(raw: Raw) -> bool:
-    return raw.get("secretKeyRef") is not None or raw.get("provider") in {Provider.OPENAI_COMPATIBLE, None}
+    return raw.get("secretKeyRef") is not None or raw.get("provider") in (Provider.OPENAI_COMPATIBLE, None)
 
 
 def _is_protected(raw: Raw) -> bool:

@@ -44,19 +44,22 @@ class Rule:
     Attributes:
         field: The member that the API server names as the culprit, in camelCase.
         message: What has to hold; a breach may say it more exactly.
-        cel: True where the rule holds; ``self`` is the object.
+        cel: True where the rule holds, ``self`` being the object; ``None`` where the schema itself makes the server
+            refuse what breaks it.
         breaches: What is wrong in an object of a document; nothing where the members have the wrong type.
     """
 
     field: str
     message: str
     reason: Reason
-    cel: str
+    cel: str | None
     breaches: Callable[[Raw], Iterable[Breach]]
 
-    def as_validation(self) -> dict[str, str]:
-        """The entry of ``x-kubernetes-validations``."""
-        return {"rule": self.cel, "message": self.message, "fieldPath": f".{self.field}", "reason": self.reason.value}
+    def as_validation(self) -> Iterator[dict[str, str]]:
+        """The entry of ``x-kubernetes-validations``, if the rule needs one."""
+        if self.cel is not None:
+            blamed = {"message": self.message, "fieldPath": f".{self.field}", "reason": self.reason.value}
+            yield {"rule": self.cel, **blamed}
 
 
 def rule(field: str, message: str, reason: Reason, *, cel: str, holds: Callable[[Raw], bool]) -> Rule:
@@ -91,8 +94,13 @@ def required_for(block: str, *, discriminator: str, value: str) -> Rule:
     )
 
 
-def unique_names(items: str) -> Rule:
-    """No two entries of a list of named objects have the same name."""
+def unique_names(items: str, *, keyed: bool = False) -> Rule:
+    """No two entries of a list of named objects have the same name.
+
+    Args:
+        items: The list.
+        keyed: Its entries are keyed by their names (``x-kubernetes-list-type: map``), which says it to the server.
+    """
 
     def breaches(raw: Raw) -> Iterator[Breach]:
         entries = raw.get(items)
@@ -110,7 +118,9 @@ def unique_names(items: str) -> Rule:
         field=items,
         message="names must be unique",
         reason=Reason.INVALID,  # with FieldValueDuplicate the server leaves the message out
-        cel=f"!has(self.{items}) || self.{items}.all(a, self.{items}.exists_one(b, b.name == a.name))",
+        cel=None
+        if keyed
+        else f"!has(self.{items}) || self.{items}.all(a, self.{items}.exists_one(b, b.name == a.name))",
         breaches=breaches,
     )
 
