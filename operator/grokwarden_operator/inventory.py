@@ -155,7 +155,7 @@ class Inventory:
         shelf.by_uid[fact.uid] = fact
         shelf.uid_of[name_of(fact)] = fact.uid
         shelf.view = None
-        return known is None or known.uid != fact.uid or _essence(known) != _essence(fact)
+        return known is None or _essence(known) != _essence(fact)
 
     def _remove(self, shelf: _Shelf, uid: str) -> bool:
         shelf.gone[uid] = None
