@@ -9,10 +9,20 @@ from grokwarden.bundle import Bundle, TargetPart
 from grokwarden.catalog import Catalog
 from grokwarden.engine import Engine
 from grokwarden_sidecar.building import Building, InForce, ReadTarget, build
-from grokwarden_sidecar.bundle_source import BundleSource, Outcome, PartProblem, RefusalReason, Rejection, Update
+from grokwarden_sidecar.bundle_source import (
+    BundleSource,
+    Outcome,
+    PackOutcome,
+    PartProblem,
+    RefusalReason,
+    Rejection,
+    Update,
+)
 from grokwarden_sidecar.bundle_store import BundleStore, Snapshot, told
 from grokwarden_sidecar.effective import Selection, select
 from grokwarden_sidecar.keys import TargetKeyError
+from grokwarden_sidecar.logs import place_of
+from grokwarden_sidecar.memory import give_back_memory
 from grokwarden_sidecar.routing import Router, TargetStates
 from grokwarden_sidecar.upstream import ConnectFailed
 from grokwarden_sidecar.upstream_aiohttp import AiohttpUpstream
@@ -57,7 +67,12 @@ class Applier:
     async def follow(self, updates: AsyncIterator[Update | Rejection], source: BundleSource) -> None:
         """Whatever comes is applied, and its source told what became of it."""
         async for update in updates:
-            await source.settled(await self.apply(update))
+            try:
+                outcome = await self.apply(update)
+            except Exception as error:  # noqa: BLE001 - calls go on under what is in force, whatever came
+                outcome = self._failed(update, error)
+            await source.settled(outcome)
+            await asyncio.to_thread(give_back_memory)
 
     async def apply(self, update: Update | Rejection) -> Outcome:
         """What became of it. On a problem, what is in force stays as far as the problem goes."""
@@ -66,7 +81,7 @@ class Applier:
             self._store.reject(update.problems, wanted=None, outcome=outcome)
             return outcome
         known = self._store.outcome
-        if self._isolates and known is not None and known.version == update.version:
+        if self._isolates and known is not None and known.version == update.version and not known.unreadable:
             return known  # each new stream begins with what is wanted, new or not
         started = self._clock_ns()
         building = await asyncio.to_thread(build, update, self._store.in_force)
@@ -77,6 +92,17 @@ class Applier:
             self._store.reject(problems, wanted=update.manifest, outcome=outcome)
             return outcome
         return await self._swap(update, building, selection, started)
+
+    def _failed(self, update: Update | Rejection, error: Exception) -> Outcome:
+        """An error of ours, told as a refusal of all that it came with. Its text could quote the configuration."""
+        log.error("applying_failed", error=type(error).__name__, at=place_of(error))
+        message = f"applying it failed with {type(error).__name__}"
+        problem = PartProblem(reason=RefusalReason.BUILD_FAILED, message=message)
+        refs = update.manifest.packs if isinstance(update, Update) else ()
+        packs = tuple(PackOutcome(ref=ref, problem=problem) for ref in refs)
+        outcome = Outcome(version=update.version, packs=packs)
+        self._store.reject([message], wanted=None, outcome=outcome)
+        return outcome
 
     async def _check_trust(self, building: Building) -> None:
         """A target whose certificates can't be used is a problem like any other."""

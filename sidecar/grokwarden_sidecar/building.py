@@ -20,6 +20,7 @@ from grokwarden_sidecar.logs import place_of
 log = structlog.stdlib.get_logger(__name__)
 
 _KEEPING: Final = "; keeping the previous bundle"  # what becomes of it is said by whoever decides it
+_SOURCE: Final = "the operator"
 _Part = TypeVar("_Part", PackPart, TargetPart)
 
 
@@ -79,17 +80,17 @@ def build(update: Update, in_force: InForce) -> Building:
         known = in_force.packs.get(ref.name)
         if known is not None and known.ref.digest == ref.digest:
             packs[ref.name] = replace(known, ref=ref)
-            continue
-        part = _read(update, ref, PackPart, unreadable)
-        packs[ref.name] = part if isinstance(part, PartProblem) else _build_pack(ref, part)
+        else:
+            part = _read(update, ref, PackPart, unreadable)
+            packs[ref.name] = part if isinstance(part, PartProblem) else _build_pack(ref, part)
     targets: dict[str, ReadTarget | PartProblem] = {}
     for ref in update.manifest.targets:
         held = in_force.targets.get(ref.name)
         if held is not None and held.ref.digest == ref.digest:
             targets[ref.name] = replace(held, ref=ref)
-            continue
-        read = _read(update, ref, TargetPart, unreadable)
-        targets[ref.name] = read if isinstance(read, PartProblem) else ReadTarget(ref=ref, part=read)
+        else:
+            read = _read(update, ref, TargetPart, unreadable)
+            targets[ref.name] = read if isinstance(read, PartProblem) else ReadTarget(ref=ref, part=read)
     return Building(packs=packs, targets=targets, unreadable=frozenset(unreadable))
 
 
@@ -100,13 +101,16 @@ def _read(update: Update, ref: PartRef, kind: type[_Part], unreadable: set[str])
     if not isinstance(part, bytes):
         return PartProblem(reason=RefusalReason.INVALID_PART, message=f"the part of {ref.name} is of another kind")
     try:
-        return decode_part(part, ref, kind, source="the operator")
+        return decode_part(part, ref, kind, source=_SOURCE)
     except BundleChecksumError as error:
-        reason, message = RefusalReason.CHECKSUM_MISMATCH, _text_of(error)
+        problem = PartProblem(reason=RefusalReason.CHECKSUM_MISMATCH, message=_text_of(error))
     except BundleError as error:
-        reason, message = RefusalReason.INVALID_PART, _text_of(error)
+        problem = PartProblem(reason=RefusalReason.INVALID_PART, message=_text_of(error))
+    except RecursionError:
+        message = f"bundle from {_SOURCE}: part of {ref.name}: nested too deeply"
+        problem = PartProblem(reason=RefusalReason.INVALID_PART, message=message)
     unreadable.add(ref.digest)
-    return PartProblem(reason=reason, message=message)
+    return problem
 
 
 def _build_pack(ref: PartRef, part: PackPart) -> BuiltPack | PartProblem:

@@ -60,9 +60,10 @@ class LentKeys:
         if usable == self._keys:
             return False
         changed = sorted(name for name, key in usable.items() if self._keys.get(name) != key)
+        taken = sorted(self._keys.keys() - usable)
         self._before, self._keys = self._keys, usable
         self._before_until = self._clock() + GRACE_SECONDS
-        log.info("keys_replaced", keys=len(usable), changed=changed)
+        log.info("keys_replaced", keys=len(usable), changed=changed, taken=taken)
         return True
 
     def _other(self, target: TargetPart, name: str | None) -> Key:

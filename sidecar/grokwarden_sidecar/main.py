@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import ctypes
-import gc
 import signal
 import socket
 import time
@@ -17,18 +15,16 @@ import uvloop
 from grokwarden.audit.errors import AuditError, AuditUnavailableError
 from grokwarden_sidecar.assembly import Sidecar
 from grokwarden_sidecar.audit_writer import AuditWriter
-from grokwarden_sidecar.in_pod import InPod
 from grokwarden_sidecar.logs import log_stray_error
+from grokwarden_sidecar.memory import settle_memory
 from grokwarden_sidecar.servers import HttpServer, address_of, listen, listen_unix
 from grokwarden_sidecar.settings import Address, RunSettings, ServingSettings, SettingsError, SidecarSettings
-from grokwarden_sidecar.standalone import Standalone
 from grokwarden_sidecar.supply import StartRefused, Supply
 from grokwarden_sidecar.upstream_aiohttp import AiohttpUpstream
 
 log = structlog.stdlib.get_logger(__name__)
 
 _AUDIT_CLOSE_SECONDS: Final = 10.0
-_GC_THRESHOLD: Final = 10_000  # objects; a call makes a few hundred, nearly all of them freed by their counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +53,7 @@ def run(settings: RunSettings | SidecarSettings, *, on_serving: Callable[[Servin
 
 async def _run(settings: RunSettings | SidecarSettings, on_serving: Callable[[Serving], None]) -> None:
     asyncio.get_running_loop().set_exception_handler(log_stray_error)
-    supply: Supply = Standalone(settings) if isinstance(settings, RunSettings) else InPod(settings)
+    supply = _supply(settings)
     data_socket = listen(settings.listen, flag="--listen")
     admin_socket = listen(settings.admin, flag="--admin")
     with contextlib.ExitStack() as sockets:
@@ -74,13 +70,24 @@ async def _run(settings: RunSettings | SidecarSettings, on_serving: Callable[[Se
                 sidecar = Sidecar(settings, supply, audit, upstream, tasks)
                 servers = _Servers(sidecar, settings, data_socket, admin_socket, config_socket)
                 await sidecar.start()
-                _settle_memory()
+                settle_memory()
                 log.info("serving", listen=str(serving.listen), admin=str(serving.admin), source=supply.description)
                 await servers.serve(tasks, lambda: on_serving(serving))
                 sidecar.stop()
                 log.info("drained")
         finally:
             await _close_audit(audit)
+
+
+def _supply(settings: RunSettings | SidecarSettings) -> Supply:
+    """Where the configuration comes from; what the other way alone needs is not loaded."""
+    if isinstance(settings, RunSettings):
+        from grokwarden_sidecar.standalone import Standalone  # noqa: PLC0415
+
+        return Standalone(settings)
+    from grokwarden_sidecar.in_pod import InPod  # noqa: PLC0415
+
+    return InPod(settings)
 
 
 class _Servers:
@@ -131,15 +138,6 @@ async def _close_audit(audit: AuditWriter) -> None:
         log.warning("audit_head_unwritten", reason=str(error))
     if lost := audit.counters.lost:
         raise AuditUnavailableError(f"{lost} audit records were lost while the proxy ran: {audit.counters.dropped}")
-
-
-def _settle_memory() -> None:
-    """What the start made stays: the collector looks at calls alone from now on, and what was free is given back."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD, 10, 10)
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _on_signals(sidecar: Sidecar, data: HttpServer) -> None:

@@ -248,7 +248,7 @@ class ConfigStream:
                     return response.status
         except TimeoutError:
             raise StreamError(f"no answer to an ack within {_ACK_SECONDS:g} s") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:  # the last says that the session was closed
             raise StreamError(_told(error)) from None
 
 

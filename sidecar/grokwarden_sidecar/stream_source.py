@@ -4,16 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, assert_never
 
+import structlog
+
 from grokwarden.bundle import Bundle, Manifest, PackPart, TargetPart, canonical_bytes, encode_part
 from grokwarden.config_stream import RECONNECT_JITTER_SECONDS, MalformedMessageError, StreamEvent, decode_keys
 from grokwarden_sidecar.acks import AckSender, ack_of
 from grokwarden_sidecar.bundle_source import Outcome, Rejection, Update
 from grokwarden_sidecar.last_good import LastGood
 from grokwarden_sidecar.lent_keys import LentKeys
+from grokwarden_sidecar.logs import place_of
 from grokwarden_sidecar.part_shelf import PartShelf
 from grokwarden_sidecar.stream_client import ConfigStream, StreamClient, StreamError
 from grokwarden_sidecar.stream_manifest import WantedManifest, read_manifest
 from grokwarden_sidecar.stream_status import StreamStatus
+
+log = structlog.stdlib.get_logger(__name__)
 
 MAX_RETRY_AFTER_SECONDS: Final = 60.0
 
@@ -119,6 +124,9 @@ class StreamSource:
                 await self._read(stream)
         except StreamError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - whatever comes on a stream must not end the calls
+            log.error("stream_failed", error=type(error).__name__, at=place_of(error))
+            return StreamError(f"reading the stream failed with {type(error).__name__}")
         finally:
             self._acks.detach()
             if self._next is None:

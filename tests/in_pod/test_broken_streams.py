@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from eventually import eventually
-from grokwarden.bundle import canonical_bytes
+from grokwarden.bundle import canonical_bytes, digest_of_bytes
 from grokwarden.config_stream import MAX_EVENT_BYTES, StreamEvent, encode_event
 from grokwarden_sidecar.stream_frames import FrameReader, StreamBrokenError
 from pod_bundles import KEY_NAME, bundle, forbidding, grok_target
@@ -72,6 +72,26 @@ async def test_a_broken_stream_ends_with_a_reason_and_nothing_else(operator, tmp
     [ended] = [log for log in logs if log["event"] == "stream_ended"]
     assert reason in ended["reason"]
     assert ended["log_level"] == "warning"
+
+
+@pytest.mark.parametrize("kind", [StreamEvent.KEYS, StreamEvent.MANIFEST])
+async def test_what_nobody_has_thought_of_ends_the_stream_alone(operator, tmp_path, kind):
+    """An error of ours on the stream must not be the end of the calls; the log has its type and place."""
+    data = b'{"keys": {}, "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    await operator.offer(WANTED, {KEY_NAME: "xai-key"})
+    with capture_logs() as logs:
+        async with followed_source(operator, tmp_path / "state") as pod:
+            await operator.ack_of(WANTED.version)
+            event = encode_event(kind, data, event_id=digest_of_bytes(data))
+            await (await operator.stream()).send(zstandard.compress(event))
+            await eventually(lambda: len(operator.requests_for("/v1/config/stream")) == 2)
+            await operator.offer(EDITED)
+            await operator.ack_of(EDITED.version)
+
+            assert pod.version == EDITED.version
+
+    [failed] = [log for log in logs if log["event"] == "stream_failed"]
+    assert (failed["error"], failed["log_level"]) == ("RecursionError", "error")
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])

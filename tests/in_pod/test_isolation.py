@@ -63,19 +63,28 @@ async def test_a_bad_pack_keeps_its_generation_and_the_rest_applies(grok, operat
     assert [event["event"] for event in sidecar.logs].count("pack_refused") == 1
 
 
+DEEP = b'"settings":{"deep":' + b"[" * 100_000 + b"]" * 100_000 + b","
 BAD_PARTS = {
-    "UnknownPolicy": lambda: (from_the_future("x"), None),
-    "BuildFailed": lambda: (unbuildable("x"), None),
-    "InvalidPart": lambda: (forbidding("x"), lambda data: data.replace(b'"version"', b'"a_new_field":1,"version"')),
-    "ChecksumMismatch": lambda: (forbidding("x"), lambda data: data.replace(b"x", b"y")),
-    "MissingTarget": lambda: (forbidding("x", targets=("shop/elsewhere",)), None),
+    "an unknown policy": ("UnknownPolicy", lambda: (from_the_future("x"), None)),
+    "settings that can't be used": ("BuildFailed", lambda: (unbuildable("x"), None)),
+    "a newer field": (
+        "InvalidPart",
+        lambda: (forbidding("x"), lambda data: data.replace(b'"name"', b'"new":1,"name"', 1)),
+    ),
+    "settings without a bottom": (
+        "InvalidPart",
+        lambda: (forbidding("x"), lambda data: data.replace(b'"settings":{', DEEP, 1)),
+    ),
+    "other bytes": ("ChecksumMismatch", lambda: (forbidding("x"), lambda data: data.replace(b"x", b"y"))),
+    "a target that is not there": ("MissingTarget", lambda: (forbidding("x", targets=("shop/elsewhere",)), None)),
 }
 
 
-@pytest.mark.parametrize("reason", BAD_PARTS)
-async def test_each_way_to_be_bad_has_its_reason(operator, tmp_path, reason):
+@pytest.mark.parametrize("name", BAD_PARTS)
+async def test_each_way_to_be_bad_has_its_reason(operator, tmp_path, name):
     """The pack's status shows the word and the sentence: somebody has to be able to act on them."""
-    pack, damage = BAD_PARTS[reason]()
+    reason, make = BAD_PARTS[name]
+    pack, damage = make()
     good = bundle(forbidding("one"), targets=(grok_target(),))
     made = bundle((pack, 2), targets=(grok_target(),))
     wanted, damaged = with_damage(made, damage, is_rehashed=reason == "InvalidPart")
@@ -108,6 +117,27 @@ def with_damage(made, damage, *, is_rehashed):
     manifest = msgspec.structs.replace(made.manifest, packs=(named,))
     renamed = msgspec.structs.replace(made, manifest=manifest, version=digest_of_bytes(canonical_bytes(manifest)))
     return renamed, {named.digest: data}
+
+
+async def test_a_part_that_was_spoilt_on_its_way_is_asked_for_again(operator, tmp_path):
+    """Nobody has to change the pack for it: with the next stream it comes anew, and the nack clears."""
+    good = bundle(forbidding("one"), targets=(grok_target(),))
+    edited = bundle((forbidding("two"), 2), targets=(grok_target(),))
+    digest = edited.manifest.packs[0].digest
+    await operator.offer(good, KEYS)
+    async with followed_source(operator, tmp_path / "state") as pod:
+        await operator.ack_of(good.version)
+        await operator.offer(edited, parts={digest: b"spoilt"})
+        spoilt = await operator.ack_of(edited.version)
+        await operator.offer(edited)
+        (await operator.stream()).hang_up()
+        cleared = await operator.ack_of(edited.version, after=2)
+
+        assert pod.version == edited.version
+
+    assert verdicts(spoilt) == {"shop/gateway": (2, False, "ChecksumMismatch")}
+    assert verdicts(cleared) == {"shop/gateway": (2, True, "")}
+    assert digest not in operator.requests_for("/v1/config/stream")[1].headers["x-grokwarden-parts"]
 
 
 async def test_a_first_configuration_applies_completely_or_not_at_all(grok, operator, tmp_path):
