@@ -214,7 +214,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, answer: Refusal) -> None:
         """Nothing more is read; the client is told, unless it is being told something else."""
-        log.debug("request_refused", status=answer.status)
+        log.debug("request_refused", status=answer.status, reason=answer.reason)
         if self._is_answering():
             if self.cycle.response_started:
                 self.transport.abort()

@@ -17,9 +17,10 @@ log = structlog.stdlib.get_logger(__name__)
 
 _TICKS_PER_SECOND: Final = 10  # of uvicorn
 _TLS_CLOSE_SECONDS: Final = 5.0
-_ACCEPT_AGAIN_SECONDS: Final = 0.1
+_ACCEPT_AGAIN_SECONDS: Final = 0.5
 _UNWIND_SECONDS: Final = 1.0
-_UNANSWERED_MILLISECONDS: Final = 60_000
+_SILENT_SECONDS: Final = 60  # then the peer's kernel is asked
+_UNCONFIRMED_MILLISECONDS: Final = 60_000
 DEFAULT_LIMITS: Final = WireLimits()
 
 
@@ -61,8 +62,7 @@ class BoundedServer(HttpServer):
         )
         config.load()
         super().__init__(config, listener)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # pings that nobody confirms end a connection whose peer is gone
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_MILLISECONDS)
+        _notice_lost_peers(listener)
         self._ssl_context = ssl_context
         self._on_stop = on_stop
         self._limits = limits
@@ -166,3 +166,12 @@ class BoundedServer(HttpServer):
     def _forget(self, connection: BoundedProtocol) -> None:
         self._strangers.pop(connection, None)
         self._known.discard(connection)
+
+
+def _notice_lost_peers(listener: socket.socket) -> None:
+    """A connection of this listener ends soon after its peer vanished, though neither says anything."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _SILENT_SECONDS)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNCONFIRMED_MILLISECONDS)

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from grokwarden.config_stream import ACK_PATH, INSTANCE_HEADER, PING_SECONDS, STREAM_PATH, decode_ack
 from grokwarden_operator.bounded_protocol import IS_KNOWN
-from grokwarden_operator.cluster_errors import ClusterUnavailableError
+from grokwarden_operator.cluster_errors import ClusterError, ClusterUnavailableError
 from grokwarden_operator.cluster_values import PodIdentity
 from grokwarden_operator.frames import Encoding
 from grokwarden_operator.identity import Authenticator, Caller
@@ -33,11 +33,13 @@ _FIND_SECONDS: Final = 10.0
 _FINISH_SECONDS: Final = 1.0
 _LONGEST_SECONDS: Final = 24 * 3600.0
 _PIECE_BYTES: Final = 64 * 1024
+_TOLD_SECONDS: Final = 30.0
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Handle = Callable[[Scope, Receive, Send], Awaitable[None]]
+Refuse = Callable[[Exception], Refusal]
 
 
 class ConfigApi:
@@ -68,6 +70,7 @@ class ConfigApi:
         self._now = now
         self._ping_seconds = ping_seconds
         self._write_seconds = write_seconds
+        self._silent_until = 0.0
 
     def app(self) -> FastAPI:
         """The API's two routes, and nothing else."""
@@ -76,7 +79,10 @@ class ConfigApi:
             redoc_url=None,
             openapi_url=None,
             redirect_slashes=False,
-            routes=[Route(STREAM_PATH, _Endpoint("GET", self._stream)), Route(ACK_PATH, _Endpoint("POST", self._ack))],
+            routes=[
+                Route(STREAM_PATH, _Endpoint("GET", self._stream, self._refusal)),
+                Route(ACK_PATH, _Endpoint("POST", self._ack, self._refusal)),
+            ],
             exception_handlers={HTTPException: _no_route},
         )
 
@@ -93,6 +99,7 @@ class ConfigApi:
         """A stream is served to its end, or refused."""
         caller = await self._caller(scope)
         asked = read_stream_request(scope["headers"])
+        scope["headers"].clear()  # the token is not to be kept for as long as the stream
         await self._make_sure_of(caller.identity)
         uid = caller.identity.pod_uid
         stream = self._hub.open(uid, instance=asked.instance, held=asked.held, encoding=asked.encoding)
@@ -104,6 +111,16 @@ class ConfigApi:
             stream.end(StreamEnd.SHUT_DOWN)  # unless it ended for another reason before
             self._hub.close(stream)
             told.info("stream_closed", reason=stream.ended)
+
+    def _refusal(self, error: Exception) -> Refusal:
+        """What a request is answered that ended so; an API server that does not answer is told to the log as well."""
+        now = asyncio.get_running_loop().time()
+        if isinstance(error, ClusterError) and now >= self._silent_until:
+            self._silent_until = now + _TOLD_SECONDS
+            log.warning("request_not_judged", error=str(error), silent_seconds=_TOLD_SECONDS)
+        answer = refusal_of(error)
+        self._hub.count_refused(answer.reason)
+        return answer
 
     async def _caller(self, scope: Scope) -> Caller:
         caller = await self._authenticator.caller(header(scope["headers"], "authorization").encode("latin-1"))
@@ -177,9 +194,10 @@ class ConfigApi:
 class _Endpoint:
     """A route's raw ASGI application: one method, and every refusal told."""
 
-    def __init__(self, method: str, handle: Handle) -> None:
+    def __init__(self, method: str, handle: Handle, refuse: Refuse) -> None:
         self._method = method
         self._handle = handle
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != self._method:
@@ -192,11 +210,11 @@ class _Endpoint:
         except ClientLeft:
             return
         except REFUSED as error:
-            await _answer(refusal_of(error), send)
+            await _answer(self._refuse(error), send)
 
 
 async def _answer(answer: Refusal, send: Send) -> None:
-    log.debug("request_refused", status=answer.status)
+    log.debug("request_refused", status=answer.status, reason=answer.reason)
     await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
     await send({"type": "http.response.body", "body": answer.body})
 

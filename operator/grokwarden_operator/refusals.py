@@ -30,7 +30,7 @@ class RequestRefused(GrokwardenError):
         super().__init__(message)
 
 
-_PLAIN: Final = {
+_PLAIN: Final[dict[type[Exception], tuple[HTTPStatus, str]]] = {
     TokenRefused: (HTTPStatus.UNAUTHORIZED, "invalid_token"),
     TooManyReviews: (HTTPStatus.SERVICE_UNAVAILABLE, "too_many_reviews"),
     TooManyStreams: (HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams"),
@@ -54,6 +54,7 @@ class Refusal:
     """An answer in one piece."""
 
     status: int
+    reason: str
     headers: RawHeaders
     body: bytes
 
@@ -62,7 +63,7 @@ def refusal(status: HTTPStatus, reason: str, message: str, *headers: tuple[bytes
     """An answer that says what is wrong."""
     body = msgspec.json.encode({"reason": reason, "message": message})
     fixed = ((b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()))
-    return Refusal(status.value, (*headers, *_HEADERS.get(status, ()), *fixed), body)
+    return Refusal(status.value, reason, (*headers, *_HEADERS.get(status, ()), *fixed), body)
 
 
 def refusal_of(error: Exception) -> Refusal:

@@ -46,6 +46,7 @@ class StreamCounts:
         sidecars: By state, now: of all pods whose stream was open since they are there.
         ended: Streams so far, by reason.
         acks: Answers so far: ``accepted``, or the problem for which one was refused.
+        refused: Requests of any kind that were refused so far, by the reason that was told.
         bytes_sent: So far, before TLS.
     """
 
@@ -54,15 +55,17 @@ class StreamCounts:
     ended: Mapping[StreamEnd, int]
     acks: Mapping[str, int]
     bytes_sent: int
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Sidecar:
-    """One pod's sidecar. ``closed_at`` counts while there is no stream."""
+    """One pod's sidecar. ``closed_at`` counts while there is no stream, and ``grace`` runs then."""
 
     instance: str
     stream: PodStream | None = field(default=None, repr=False)
     closed_at: float = 0.0
+    grace: asyncio.TimerHandle | None = field(default=None, repr=False)
     answers: Answers = field(default_factory=Answers, repr=False)
 
 
@@ -97,6 +100,7 @@ class StreamHub:
         self._open: set[PodStream] = set()
         self._ended: Counter[StreamEnd] = Counter()
         self._acks: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
         self._bytes_sent = 0
         self._is_shut_down = False
 
@@ -122,6 +126,7 @@ class StreamHub:
             sidecars=Counter(self._state(uid, sidecar) for uid, sidecar in self._sidecars.items()),
             ended=self._ended.copy(),
             acks=self._acks.copy(),
+            refused=self._refused.copy(),
             bytes_sent=self._bytes_sent,
         )
 
@@ -176,7 +181,9 @@ class StreamHub:
         if sidecar is not None and sidecar.stream is stream:
             sidecar.stream = None
             sidecar.closed_at = self._clock()
-            self._lapse(stream.pod_uid, sidecar, sidecar.closed_at)
+            if sidecar.grace is not None:
+                sidecar.grace.cancel()
+            self._lapse(stream.pod_uid, sidecar)
 
     def acknowledge(self, pod_uid: str, ack: Ack, *, instance: str = "") -> None:
         """The pod's sidecar has said this.
@@ -201,6 +208,10 @@ class StreamHub:
     def count_sent(self, size_bytes: int) -> None:
         """So many bytes more were written to some stream."""
         self._bytes_sent += size_bytes
+
+    def count_refused(self, reason: str) -> None:
+        """A request was refused for this reason."""
+        self._refused[reason] += 1
 
     def _answers(self, pod_uid: str, instance: str) -> Answers:
         sidecar = self._sidecars.get(pod_uid)
@@ -227,12 +238,12 @@ class StreamHub:
         if stream.is_waiting:
             stream.end(StreamEnd.UNCLAIMED)
 
-    def _lapse(self, pod_uid: str, sidecar: _Sidecar, closed_at: float) -> None:
-        """The grace of a sidecar is over: that changes its report, and one whose pod nobody knows has none."""
-        if self._sidecars.get(pod_uid) is not sidecar or sidecar.stream is not None or sidecar.closed_at != closed_at:
+    def _lapse(self, pod_uid: str, sidecar: _Sidecar) -> None:
+        """Once the grace of a sidecar is over, its report says so; one whose pod nobody knows has none any more."""
+        if self._sidecars.get(pod_uid) is not sidecar or sidecar.stream is not None:
             return
-        if (left := closed_at + self._grace_seconds - self._clock()) > 0:  # the loop's clock may be another one
-            asyncio.get_running_loop().call_later(left, self._lapse, pod_uid, sidecar, closed_at)
+        if (left := sidecar.closed_at + self._grace_seconds - self._clock()) > 0:
+            sidecar.grace = asyncio.get_running_loop().call_later(left, self._lapse, pod_uid, sidecar)
             return
         if pod_uid not in self._wanted:
             del self._sidecars[pod_uid]

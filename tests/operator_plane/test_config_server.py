@@ -163,3 +163,15 @@ async def test_no_key_and_no_token_is_logged():
     assert secret not in text
     assert token not in text
     assert unsigned_token({"n": 1}) not in text
+
+
+async def test_a_stream_keeps_no_token():
+    """It is open for an hour; what it came with would be in memory for as long."""
+    async with config_plane() as plane:
+        plane.directory.add(BOT)
+        plane.publish({BOT.uid: FIRST})
+        async with plane.client(BOT) as client, client.stream() as stream:
+            await stream.until(KEYS, MANIFEST, PACK, TARGET)
+            (connection,) = plane.server.server_state.connections
+
+            assert client.token not in repr([connection.headers, connection.cycle.scope, vars(connection.cycle)])

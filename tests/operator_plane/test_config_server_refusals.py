@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import structlog
 
 from config_plane import ConfigPlane, config, config_plane, unsigned_token
 from eventually import eventually
@@ -61,15 +62,18 @@ async def test_a_valid_token_is_not_enough_without_its_live_pod_and_our_sidecar(
 async def test_an_api_server_that_is_away_is_no_refusal():
     """503 tells a sidecar to come again and to keep what it has; 401 would say that its token is bad."""
     away = ClusterUnavailableError("review of a token", "connection refused to 10.96.0.1")
-    async with config_plane() as plane, plane.client(BOT) as client:
-        plane.directory.review_error = away
-        unreviewed = await client.request("GET", STREAM_PATH, headers={INSTANCE_HEADER: "a"})
-        plane.directory.review_error, plane.directory.find_error = None, away
-        unfound = await client.request("GET", STREAM_PATH, headers={INSTANCE_HEADER: "a"})
+    with structlog.testing.capture_logs() as logs:
+        async with config_plane() as plane, plane.client(BOT) as client:
+            plane.directory.review_error = away
+            unreviewed = await client.request("GET", STREAM_PATH, headers={INSTANCE_HEADER: "a"})
+            plane.directory.review_error, plane.directory.find_error = None, away
+            unfound = await client.request("GET", STREAM_PATH, headers={INSTANCE_HEADER: "a"})
 
     for answer in (unreviewed, unfound):
         assert (answer.status, answer.reason, answer.headers["retry-after"]) == (503, "cluster_unavailable", "5")
         assert "10.96" not in str(answer)
+    assert plane.hub.counts().refused == {"cluster_unavailable": 2}
+    assert [event["event"] for event in logs if event["log_level"] == "warning"] == ["request_not_judged"]
 
 
 async def test_more_bad_tokens_than_can_be_reviewed_are_turned_away():

@@ -157,3 +157,17 @@ async def test_only_so_many_manifests_are_remembered():
     with pytest.raises(AckRefused):
         hub.acknowledge("a", ack_of(configs[0]))
     hub.acknowledge("a", ack_of(configs[1]))
+
+
+async def test_a_manifest_that_came_back_is_remembered_as_long_as_a_new_one():
+    """Its first sending may be long ago; what is answered is its last."""
+    hub = hub_of()
+    stream = opened(hub)
+    others = [config(f"text {number}", generation=number + 2) for number in range(REMEMBERED_MANIFESTS)]
+    for each in (FIRST, *others[:-1], FIRST, others[-1]):
+        hub.publish({"a": each})
+        await stream.next(0.01)
+
+    hub.acknowledge("a", ack_of(FIRST))
+
+    assert hub.reports()["a"].manifest == FIRST.bundle.version

@@ -103,7 +103,7 @@ async def test_flapping_within_the_grace_does_not_end_it_early():
 
 async def test_a_newer_stream_of_a_pod_ends_the_older():
     """The sidecar knows best which of its connections lives."""
-    hub = hub_of()
+    hub = hub_of(grace_seconds=0.0)
     older = opened(hub)
 
     newer = opened(hub)
