@@ -127,7 +127,7 @@ def apply_crds(kubectl: Kubectl) -> None:
 
 def as_text(*objects: Object) -> str:
     """Several objects as one file has them; kubectl judges the members of a List otherwise than single objects."""
-    return "\n---\n".join(json.dumps(entry) for entry in objects)
+    return "".join(f"---\n{json.dumps(entry)}\n" for entry in objects)
 
 
 def namespace_object(name: str, labels: Mapping[str, str] | None = None) -> Object:
