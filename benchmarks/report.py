@@ -1,7 +1,6 @@
 """Figures for people and for programs: ratios pair by pair within a round, medians, and whether the aims are met."""
 
 import platform
-import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -9,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from machine import commit, processor
 from measuring import Plan, Results, Sample
 from patterns import PATTERNS
 from proxies import CHAIN, PASS_THROUGH, REQUEST_STEPS, ROUTING, Cores
@@ -69,12 +69,12 @@ def aims(results: Results) -> list[Aim]:
 def machine(cores: Cores) -> dict[str, str]:
     """What the figures depend on."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": f"proxies on {_listed(cores.proxy)}, provider and load on {_listed(cores.others)}",
         "system": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
         "libraries": ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
@@ -170,18 +170,3 @@ def _row(cells: Sequence[str]) -> str:
 
 def _listed(cores: frozenset[int]) -> str:
     return " ".join(map(str, sorted(cores)))
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
-def _commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
