@@ -29,7 +29,7 @@ endif
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
 setup: $(READY) ## Make .venv from requirements.lock (every other target does it by itself)
@@ -102,6 +102,10 @@ generate: $(READY) ## Write the CRDs and the reference from the models
 .PHONY: bench
 bench: $(READY) ## Measure what the sidecar costs (a few quiet minutes)
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+.PHONY: bench-convergence
+bench-convergence: $(READY) ## Measure how fast a change reaches every sidecar (ten quiet minutes)
+	@$(BIN)/python -m benchmarks.convergence $(ARGS)
 
 # uv, if there is none, goes into a venv of its own: it is no part of what it locks.
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/uv/bin/uv)
