@@ -1,6 +1,7 @@
 """One operator process: everything is made here, and taken down in order."""
 
 import asyncio
+import resource
 import signal
 import socket
 import time
@@ -56,6 +57,7 @@ def run(settings: OperatorSettings) -> int:
 async def _run(settings: OperatorSettings) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(log_stray_error)
+    _allow_files()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -251,6 +253,12 @@ class _Operator:
 async def _forbidden() -> AsyncIterator[SecretFact | SecretTrouble]:
     """Of a Secret in a namespace where none may be read: that, and nothing more."""
     yield SecretTrouble.FORBIDDEN
+
+
+def _allow_files() -> None:
+    """As many open files as this process may have: each sidecar takes two."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _utc_now() -> datetime:

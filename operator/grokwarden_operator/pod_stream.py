@@ -128,7 +128,19 @@ class PodStream:
         return frames
 
     def _has_unsent(self, config: PodConfig) -> bool:
-        return config.bundle.version != self._version_sent or config.keys != self._keys_sent
+        return config.bundle.version != self._version_sent or self._due_keys(config) != self._keys_sent
+
+    def _due_keys(self, config: PodConfig) -> Mapping[str, str] | None:
+        """All keys that the sidecar is to have; ``None`` to leave it those that it has.
+
+        A Secret that can't be read just now takes no key away: what this stream has sent stays, and a stream that has
+        sent none yet says nothing before it knows.
+        """
+        if not config.unread:
+            return config.keys
+        if self._keys_sent is None:
+            return None
+        return {**{name: self._keys_sent[name] for name in config.unread & self._keys_sent.keys()}, **config.keys}
 
     def _unsent(self) -> list[bytes]:
         """The events that are due, which are taken to be sent from now on."""
@@ -136,9 +148,10 @@ class PodStream:
         if config is None or not self._has_unsent(config):
             return []
         events = []
-        if config.keys != self._keys_sent:
-            self._keys_sent = config.keys
-            events.append(self._frames.keys(config.keys, self.encoding))
+        keys = self._due_keys(config)
+        if keys is not None and keys != self._keys_sent:
+            self._keys_sent = keys
+            events.append(self._frames.keys(keys, self.encoding))
         if config.bundle.version != self._version_sent:
             self._version_sent = config.bundle.version
             self._on_manifest(config.bundle)

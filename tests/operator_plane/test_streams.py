@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import tracemalloc
+from dataclasses import replace
 
 from bundles import pack_of, step_of
 from config_plane import ack_of, config
@@ -58,6 +59,25 @@ async def test_a_rotated_key_is_sent_alone():
 
     hub.publish({"a": config("first", keys={"shop/secret/key": "another"})})
 
+    assert await sent(stream) == [KEYS]
+
+
+async def test_an_unreadable_secret_takes_no_key_away():
+    """An operator that starts while a Secret can't be read knows no key, and its sidecars have one that works."""
+    unread = replace(config("first", keys={}), unread=frozenset({"shop/secret/key"}))
+    hub = hub_of()
+    hub.publish({"a": unread})
+    stream = opened(hub)
+    at_first = await sent(stream)
+    hub.publish({"a": FIRST})
+    once_read = await sent(stream)
+    hub.publish({"a": unread})
+    unread_again = await sent(stream)
+    hub.publish({"a": config("first", keys={})})
+
+    assert at_first == [MANIFEST, PACK, TARGET]
+    assert once_read == [KEYS]
+    assert unread_again == [PING]
     assert await sent(stream) == [KEYS]
 
 
