@@ -24,6 +24,7 @@ from grokwarden_operator.cluster_errors import (
 from grokwarden_operator.connection import Connection
 
 FIELD_MANAGER: Final = "grokwarden-operator"
+_APPLY: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
 _CALM_STATUSES: Final = frozenset({404, 409, 410})
 _RETRIABLE: Final = frozenset({401, 408, 429})
 """401: a new token may be there the next time."""
@@ -107,6 +108,10 @@ class ApiServer:
         )
         async with self._opened(method, path, params=params, body=body, body_type=body_type, timeout=timeout) as answer:
             return Reply(answer.status, _decoded(await answer.read(), f"{method} {path}"))
+
+    async def apply(self, path: str, body: Mapping[str, Any]) -> Reply:
+        """What is there says that, by server-side apply; raises as ``request`` does."""
+        return await self.request("PATCH", path, params=_APPLY, body=body, body_type=BodyType.APPLY)
 
     @asynccontextmanager
     async def watch(

@@ -4,14 +4,10 @@ Each call ends in time. What a caller has to reckon with is a value; what went w
 some are retriable. No call is repeated in here: who asked knows best when to ask again.
 """
 
-import base64
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
-
-import msgspec
-import structlog
 
 from grokwarden.api.metadata import API_VERSION
 from grokwarden.config_stream import AUDIENCE
@@ -24,12 +20,13 @@ from grokwarden_operator.api_paths import (
     object_path,
     status_path,
 )
-from grokwarden_operator.api_server import DEFAULT_TIMEOUTS, FIELD_MANAGER, ApiServer, BodyType, Reply, Timeouts
+from grokwarden_operator.api_server import DEFAULT_TIMEOUTS, FIELD_MANAGER, ApiServer, Timeouts
 from grokwarden_operator.cluster_errors import ClusterKindError, ClusterNamespaceError, ClusterUnavailableError
 from grokwarden_operator.cluster_values import FactList, Occurrence, OwnSecret, PodIdentity, StoredResource, Write
 from grokwarden_operator.connection import Connection
-from grokwarden_operator.facts import Fact, decoded_entries, fact_of, pod_fact
+from grokwarden_operator.facts import Fact, fact_of, pod_fact
 from grokwarden_operator.listing import Kind, PodFact, SecretFact, SecretTrouble
+from grokwarden_operator.own_objects import OwnObjects
 from grokwarden_operator.secret_stream import DEFAULT_SECRET_TIMINGS, SecretTimings, follow_secret
 
 __all__ = [
@@ -44,20 +41,15 @@ __all__ = [
     "open_cluster",
 ]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-PAGE: Final = 500
+PAGE: Final = 250
 MOST_ATTEMPTS: Final = 3
-STORED_LABEL: Final = "grokwarden.io/stored"
-STORED_RESOURCE: Final = "resource"
 NOTE_BYTES: Final = 1024
 WORD_CHARACTERS: Final = 128
-_APPLY: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
 _POD_NAME: Final = "authentication.kubernetes.io/pod-name"
 _POD_UID: Final = "authentication.kubernetes.io/pod-uid"
 
 
-class Cluster:
+class Cluster(OwnObjects):
     """The API server, as the operator knows it. Made by ``open_cluster``.
 
     Every method raises ``ClusterError``; ``ClusterUnavailableError`` is retriable, the others are not.
@@ -72,8 +64,7 @@ class Cluster:
         secret_timings: SecretTimings,
         page: int,
     ) -> None:
-        self._server = server
-        self._namespace = namespace
+        super().__init__(server, namespace)
         self._now = now
         self._secret_timings = secret_timings
         self._page = page
@@ -115,7 +106,7 @@ class Cluster:
                     "metadata": metadata,
                     "status": document["status"],
                 }
-                if (await self._apply(status_path(kind, namespace, name), body)).is_success:
+                if (await self._server.apply(status_path(kind, namespace, name), body)).is_success:
                     return Write.DONE
             there = await self._server.request("GET", object_path(kind, namespace, name))
             if not there.is_success:
@@ -148,49 +139,6 @@ class Cluster:
         """The Secret as it is, then each change, for ever; raises nothing, an API server that is away only delays."""
         return follow_secret(self._server, namespace, name, self._secret_timings)
 
-    async def read_secret(self, name: str) -> OwnSecret | None:
-        """A Secret of the operator's own namespace."""
-        reply = await self._server.request("GET", self._own("secrets", name))
-        return _own_secret(reply) if reply.is_success else None
-
-    async def create_secret(self, name: str, entries: Mapping[str, bytes]) -> OwnSecret | Write:
-        """The new Secret, or EXISTS."""
-        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": _encoded(entries)}
-        reply = await self._server.request("POST", self._own("secrets"), body=body)
-        return _own_secret(reply) if reply.is_success else Write.EXISTS
-
-    async def update_secret(
-        self, name: str, entries: Mapping[str, bytes], *, resource_version: str
-    ) -> OwnSecret | Write:
-        """The Secret with these entries alone; or CHANGED if it was not of that version any more, or GONE."""
-        metadata = {"name": name, "resourceVersion": resource_version}
-        body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": _encoded(entries)}
-        reply = await self._server.request("PUT", self._own("secrets", name), body=body)
-        if reply.is_success:
-            return _own_secret(reply)
-        return Write.GONE if reply.status == 404 else Write.CHANGED
-
-    async def publish(self, name: str, entries: Mapping[str, str]) -> None:
-        """The ConfigMap of that name in the operator's namespace says that."""
-        await self._apply_config_map(name, entries, labels={})
-
-    async def stored(self) -> Sequence[StoredResource]:
-        """Every resource that was stored; one that can't be read is left out, and logged."""
-        params = {"labelSelector": f"{STORED_LABEL}={STORED_RESOURCE}"}
-        reply = await self._server.request(
-            "GET", self._own("configmaps"), params=params, timeout_seconds=self._server.timeouts.list_seconds
-        )
-        return [stored for raw in reply.content.get("items") or () if (stored := _stored(raw)) is not None]
-
-    async def store(self, uid: str, generation: int, document: Mapping[str, Any]) -> None:
-        """The resource survives restarts, in this version, until it is forgotten."""
-        entries = {"uid": uid, "generation": str(generation), "document": msgspec.json.encode(document).decode()}
-        await self._apply_config_map(_stored_name(uid), entries, labels={STORED_LABEL: STORED_RESOURCE})
-
-    async def forget(self, uid: str) -> None:
-        """The resource is stored no more."""
-        await self._server.request("DELETE", self._own("configmaps", _stored_name(uid)))
-
     async def _list_pages(self, kind: Kind) -> FactList | None:
         """The list; ``None`` if its pages took so long that the API server forgot what it was listing."""
         facts: list[Fact] = []
@@ -210,23 +158,6 @@ class Cluster:
             if not (following := metadata.get("continue")):
                 return FactList(facts=facts, resource_version=metadata.get("resourceVersion", ""))
             params["continue"] = following
-
-    async def _apply_config_map(self, name: str, entries: Mapping[str, str], labels: Mapping[str, str]) -> None:
-        body = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": name, "labels": dict(labels)},
-            "data": dict(entries),
-        }
-        reply = await self._apply(self._own("configmaps", name), body)
-        if not reply.is_success:
-            raise ClusterUnavailableError(f"ConfigMap {self._namespace}/{name}", f"status {reply.status}")
-
-    async def _apply(self, path: str, body: Mapping[str, Any]) -> Reply:
-        return await self._server.request("PATCH", path, params=_APPLY, body=body, body_type=BodyType.APPLY)
-
-    def _own(self, plural: str, name: str = "") -> str:
-        return core_path(self._namespace, plural, name)
 
 
 @asynccontextmanager
@@ -279,32 +210,3 @@ def _identity(status: Mapping[str, Any]) -> PodIdentity | None:
     if len(parts) != 4 or parts[:2] != ["system", "serviceaccount"] or len(names) != 1 or len(uids) != 1:
         return None
     return PodIdentity(namespace=parts[2], pod_name=names[0], pod_uid=uids[0], service_account=parts[3])
-
-
-def _own_secret(reply: Reply) -> OwnSecret:
-    metadata = reply.content["metadata"]
-    return OwnSecret(
-        name=metadata["name"], resource_version=metadata["resourceVersion"], entries=decoded_entries(reply.content)
-    )
-
-
-def _encoded(entries: Mapping[str, bytes]) -> dict[str, str]:
-    return {key: base64.b64encode(value).decode() for key, value in entries.items()}
-
-
-def _stored_name(uid: str) -> str:
-    return f"grokwarden-stored-{uid}"
-
-
-def _stored(raw: Mapping[str, Any]) -> StoredResource | None:
-    entries = raw.get("data") or {}
-    try:
-        document = msgspec.json.decode(entries.get("document", ""))
-        generation = int(entries.get("generation", ""))
-    except (msgspec.DecodeError, ValueError):
-        document, generation = None, 0
-    uid = entries.get("uid")
-    if not (uid and isinstance(document, dict)):
-        log.warning("stored_resource_unreadable", name=raw.get("metadata", {}).get("name", ""))
-        return None
-    return StoredResource(uid=uid, generation=generation, document=document)

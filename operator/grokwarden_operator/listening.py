@@ -9,8 +9,8 @@ import concurrent.futures
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final, Protocol, cast
 
@@ -19,10 +19,11 @@ import kopf
 import structlog
 
 from grokwarden.errors import GrokwardenError
-from grokwarden_operator.api_paths import FIELD_SELECTORS, LIST_PATHS, RESOURCES
+from grokwarden_operator.api_paths import LIST_PATHS
 from grokwarden_operator.connection import Connection
 from grokwarden_operator.facts import RawObject
 from grokwarden_operator.handlers import register
+from grokwarden_operator.kopf_settings import ListeningTimings, kopf_settings
 from grokwarden_operator.listing import Kind
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -35,27 +36,6 @@ _QUIETED: Final[Mapping[str, int]] = {
     "kopf._cogs.clients.watching": logging.CRITICAL,  # an error for each attempt, which the listener is told of
 }
 _KIND_OF_PATH: Final = {path: kind for kind, path in LIST_PATHS.items()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListeningTimings:
-    """How kopf listens.
-
-    Attributes:
-        watch_seconds: How long one watch lasts; whole, since the API server takes no fractions.
-        silence_seconds: How much longer nothing may be heard of a watch before it is opened anew.
-        connect_seconds: To take a connection.
-        list_seconds: For one page of a list.
-        stop_seconds: How long kopf may take to end before its thread is left to itself.
-        login_seconds: Between two sessions, where the API server believes none.
-    """
-
-    watch_seconds: int = 30
-    silence_seconds: float = 10.0
-    connect_seconds: float = 5.0
-    list_seconds: float = 60.0
-    stop_seconds: float = 10.0
-    login_seconds: float = 1.0
 
 
 class Listener(Protocol):
@@ -73,28 +53,6 @@ class Listener(Protocol):
 
 class ListeningError(GrokwardenError):
     """kopf has ended by itself."""
-
-
-class _Backoffs:
-    """The pauses between attempts, for ever: what kopf gives up on ends all of kopf."""
-
-    def __iter__(self) -> Iterator[float]:
-        yield from (0.1, 0.25, 0.5, 1.0)
-        while True:
-            yield 2.0
-
-
-class _NoDiffs(kopf.DiffBaseStorage):
-    """kopf keeps no essence of objects: nobody asks what of them has changed, and building it copies each of them."""
-
-    def build(self, **_: Any) -> Any:  # noqa: ANN401 - kopf's own
-        return {}
-
-    def fetch(self, **_: Any) -> None:  # noqa: ANN401
-        return None
-
-    def store(self, **_: Any) -> None:  # noqa: ANN401
-        raise NotImplementedError
 
 
 async def listen(connection: Connection, listener: Listener, timings: ListeningTimings) -> None:
@@ -130,6 +88,7 @@ class _KopfThread:
         self._lock = threading.Lock()
         self._sessions: list[aiohttp.ClientSession] = []
         self._listed: set[Kind] = set()
+        self._untold: list[Callable[[], object]] = []
 
     def start(self) -> concurrent.futures.Future[None]:
         """The thread runs; the future is done when it has ended."""
@@ -173,7 +132,7 @@ class _KopfThread:
         try:
             tasks = await kopf.spawn_tasks(
                 registry=registry,
-                settings=_kopf_settings(self._timings),
+                settings=kopf_settings(self._timings),
                 identity=cast("Any", "grokwarden"),  # else kopf asks for the user's name, which a pod's uid has not
                 clusterwide=True,
                 standalone=True,
@@ -238,8 +197,18 @@ class _KopfThread:
     def _tell(self, call: Callable[..., object], *arguments: object) -> None:
         """The listener is told, on its own loop, unless it wants to hear nothing more."""
         with self._lock:
-            if not self._is_stopped:
-                self._home.call_soon_threadsafe(call, *arguments)
+            if self._is_stopped:
+                return
+            self._untold.append(partial(call, *arguments))
+            if len(self._untold) == 1:
+                self._home.call_soon_threadsafe(self._pass_on)
+
+    def _pass_on(self) -> None:
+        """Whatever came since the last time is told at once: waking the other loop for each event costs the most."""
+        with self._lock:
+            untold, self._untold = self._untold, []
+        for call in untold:
+            call()
 
 
 async def _end_all_others(timeout_seconds: float) -> None:
@@ -250,24 +219,3 @@ async def _end_all_others(timeout_seconds: float) -> None:
         for task in others:
             task.cancel()
         await asyncio.wait(others, timeout=_CANCEL_SECONDS)
-
-
-def _kopf_settings(timings: ListeningTimings) -> kopf.OperatorSettings:
-    settings = kopf.OperatorSettings()
-    settings.posting.enabled = False
-    settings.scanning.disabled = True
-    settings.process.ultimate_exiting_timeout = None  # else a SIGKILL is left behind in a loop that may go on
-    settings.watching.server_timeout = timings.watch_seconds
-    settings.watching.inactivity_timeout = timings.watch_seconds + timings.silence_seconds
-    settings.watching.connect_timeout = timings.connect_seconds
-    settings.watching.reconnect_backoff = 0.1
-    settings.watching.chunk_size = 500
-    for kind, selector in FIELD_SELECTORS.items():
-        settings.watching.field_selectors[RESOURCES[kind]] = selector
-    settings.networking.connect_timeout = timings.connect_seconds
-    settings.networking.request_timeout = timings.list_seconds
-    settings.networking.error_backoffs = _Backoffs()
-    settings.queueing.idle_timeout = 0.2  # an idle worker holds the last version of its object
-    settings.queueing.exit_timeout = 0.2
-    settings.persistence.diffbase_storage = _NoDiffs()
-    return settings

@@ -17,7 +17,8 @@ from grokwarden_operator.cluster_errors import ClusterError
 from grokwarden_operator.connection import Connection
 from grokwarden_operator.facts import RawObject, fact_of
 from grokwarden_operator.inventory import Inventory, version_number
-from grokwarden_operator.listening import ListeningError, ListeningTimings, listen
+from grokwarden_operator.kopf_settings import ListeningTimings
+from grokwarden_operator.listening import ListeningError, listen
 from grokwarden_operator.listing import Kind
 from grokwarden_operator.watchdog import Trouble, Watchdog, WatchdogTimings
 

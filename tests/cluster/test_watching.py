@@ -18,7 +18,7 @@ from eventually import eventually
 from grokwarden_operator.cluster import Cluster, Timeouts, open_cluster
 from grokwarden_operator.connection import Connection
 from grokwarden_operator.inventory import Inventory
-from grokwarden_operator.listening import ListeningTimings
+from grokwarden_operator.kopf_settings import ListeningTimings
 from grokwarden_operator.listing import Kind
 from grokwarden_operator.watchdog import WatchdogTimings
 from grokwarden_operator.watching import Watching, WatchTimings
