@@ -78,6 +78,13 @@ class Verdicts:
     targets: Mapping[str, TargetVerdict]
     good: Mapping[str, StoredResource]
 
+    @property
+    def secrets(self) -> frozenset[tuple[str, str]]:
+        """Namespace and name of the Secrets that the versions in force name, which the newest ones need not."""
+        units = (verdict.in_force for verdict in self.targets.values())
+        references = (unit.part.key.secret for unit in units if unit is not None and unit.part.key is not None)
+        return frozenset((parts[0], parts[1]) for text in references if text and (parts := text.split("/", 2)))
+
     def obsolete(self, stored: Mapping[str, StoredResource]) -> frozenset[str]:
         """The uids among these whose object is gone, so that nobody can need them."""
         return frozenset(stored) - {v.fact.uid for verdicts in (self.packs, self.targets) for v in verdicts.values()}

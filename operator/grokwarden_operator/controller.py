@@ -22,7 +22,7 @@ from grokwarden_operator.metrics import OperatorMetrics
 from grokwarden_operator.plan import Plan
 from grokwarden_operator.reconcile import ReconcileSettings, reconcile
 from grokwarden_operator.reports import SidecarReport
-from grokwarden_operator.secret_watches import SecretWatches
+from grokwarden_operator.secret_watches import SecretName, SecretWatches
 from grokwarden_operator.status_object import ObjectKey
 from grokwarden_operator.status_writer import StatusWriter
 from grokwarden_operator.streams import StreamHub
@@ -73,6 +73,7 @@ class Controller:
         self._settings = settings
         self._clock = asyncio.get_running_loop().time
         self._convergence = Convergence()
+        self._kept_secrets: frozenset[SecretName] = frozenset()
 
     async def run(self, *, on_published: Callable[[], object]) -> None:
         """Rounds for ever, the first one at once: the inventory has to be complete by then."""
@@ -96,10 +97,11 @@ class Controller:
 
     async def _round(self, heard_at: float, *, settling: bool) -> None:
         started = self._clock()
-        self._secrets.follow(self._inventory.wanted_secrets())
+        self._secrets.follow(self._inventory.wanted_secrets() | self._kept_secrets)
         listing, reports = self._inventory.listing(), self._told.hub.reports()
         self._convergence.saw(listing.packs.values(), at=heard_at)
         verdicts, plan = await asyncio.to_thread(self._follows, listing, reports, settling=settling)
+        self._keep_secrets(verdicts)
         self._told.hub.publish(plan.pods)
         self._told.metrics.reconciled(self._clock() - started)
         if not await self._versions.keep(verdicts):
@@ -111,6 +113,12 @@ class Controller:
     ) -> tuple[Verdicts, Plan]:
         verdicts = self._compiler.verdicts(listing)
         return verdicts, reconcile(listing, verdicts, reports, self._settings, settling=settling)
+
+    def _keep_secrets(self, verdicts: Verdicts) -> None:
+        """A broken edit that names another Secret must not end the watch of the one that is in use."""
+        if verdicts.secrets != self._kept_secrets:
+            self._kept_secrets = verdicts.secrets
+            self._inbox.ring()
 
     def _tell(self, listing: Listing, plan: Plan) -> None:
         """The statuses of the plan are to stand there."""

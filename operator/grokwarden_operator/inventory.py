@@ -128,7 +128,8 @@ class Inventory:
     def listing(self) -> Listing:
         """Everything as it is now; it stays as it is, whatever comes later."""
         found = {
-            f"{namespace}/{name}": self._secrets.get((namespace, name)) for namespace, name in self.wanted_secrets()
+            f"{namespace}/{name}": self._secrets.get((namespace, name))
+            for namespace, name in self.wanted_secrets() | self._secrets.keys()
         }
         return Listing(
             packs=cast("Mapping[str, ResourceFact]", self._view(Kind.POLICY_PACK)),

@@ -118,7 +118,7 @@ class Listing:
         targets: By ``namespace/name``.
         pods: By uid.
         namespaces: By name.
-        secrets: By ``namespace/name``; only those that targets name.
+        secrets: By ``namespace/name``; those that targets name, in their newest version or in the one in force.
     """
 
     packs: Mapping[str, ResourceFact]

@@ -54,6 +54,16 @@ def test_a_bad_target_keeps_its_last_good_generation():
     assert verdict.in_force_generation == 1
 
 
+def test_the_secret_of_the_version_in_force_is_still_asked_for():
+    """A broken edit that names another Secret would else cost a restarted sidecar the key of what it runs."""
+    heart = compiler()
+    first = heart.verdicts(listing(target()))
+    broken = heart.verdicts(listing(target(BAD_TARGET, generation=2)))
+    gone = heart.verdicts(listing())
+    assert first.secrets == broken.secrets == {("shop", "xai-key")}
+    assert gone.secrets == frozenset()
+
+
 def test_another_object_of_the_same_name_inherits_nothing():
     """Deleting a pack deletes what it said, also if a broken one comes in its place."""
     heart = compiler()

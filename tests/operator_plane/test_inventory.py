@@ -231,8 +231,8 @@ def test_the_secrets_that_are_wanted_are_those_that_targets_name(inventory: Inve
     assert inventory.wanted_secrets() == {("shop", "xai-key"), ("bank", "xai-key")}
 
 
-def test_a_listing_has_the_secrets_that_are_wanted_and_no_others(inventory: Inventory):
-    """A Secret that no target names any more is given to nobody, however long it is still known."""
+def test_a_listing_has_the_secrets_that_are_wanted_or_followed_and_no_others(inventory: Inventory):
+    """A broken edit may name another Secret than the version in force does; what nobody follows is known no more."""
     named = {"secretKeyRef": {"name": "xai-key", "key": "KEY"}}
     secret = SecretFact(namespace="shop", name="xai-key", allowed_hosts=(), entries={"KEY": b"1"})
     inventory.put(TARGET, raw("one", spec=named))
@@ -240,8 +240,10 @@ def test_a_listing_has_the_secrets_that_are_wanted_and_no_others(inventory: Inve
 
     assert inventory.put_secret("shop", "xai-key", secret)
     assert not inventory.put_secret("shop", "xai-key", secret)
-    assert inventory.put_secret("shop", "other", SecretTrouble.NOT_FOUND)
+    assert inventory.put_secret("shop", "in-force", SecretTrouble.NOT_FOUND)
 
+    assert inventory.listing().secrets == {"shop/xai-key": secret, "shop/in-force": SecretTrouble.NOT_FOUND}
+    assert inventory.put_secret("shop", "in-force", None)
     assert inventory.listing().secrets == {"shop/xai-key": secret}
     assert inventory.put_secret("shop", "xai-key", SecretTrouble.FORBIDDEN)
     assert inventory.listing().secrets == {"shop/xai-key": SecretTrouble.FORBIDDEN}
