@@ -72,11 +72,11 @@ class LastGood:
             self._tell_damage(KEYS_FILE, str(error))
             return {}
 
-    def write_bundle(self, manifest: bytes, parts: Mapping[str, bytes]) -> None:
-        """A restart begins with it: the manifest's bytes, and its parts' by digest."""
+    def write_bundle(self, manifest: bytes, parts: Mapping[str, bytes]) -> bool:
+        """A restart begins with it: the manifest's bytes, and its parts' by digest. False if it can't be written."""
         raw = {digest: msgspec.Raw(part) for digest, part in parts.items()}
         stored = _Stored(version=digest_of_bytes(manifest), manifest=msgspec.Raw(manifest), parts=raw)
-        self._write(BUNDLE_FILE, msgspec.json.encode(stored))
+        return self._write(BUNDLE_FILE, msgspec.json.encode(stored))
 
     def write_keys(self, keys: Mapping[str, str]) -> None:
         """A restart begins with these keys."""
@@ -97,7 +97,7 @@ class LastGood:
             return None
         return data
 
-    def _write(self, name: str, data: bytes) -> None:
+    def _write(self, name: str, data: bytes) -> bool:
         partial = self._directory / f".{name}.new"
         try:
             self._make_directory()
@@ -112,8 +112,9 @@ class LastGood:
             if reason != self._unwritable:
                 self._unwritable = reason
                 log.warning("last_good_unwritten", directory=str(self._directory), reason=reason)
-            return
+            return False
         self._unwritable = ""
+        return True
 
     def _make_directory(self) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)

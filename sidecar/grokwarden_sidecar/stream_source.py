@@ -208,8 +208,8 @@ class StreamSource:
         refs = (*bundle.manifest.packs, *bundle.manifest.targets)
         parts: tuple[PackPart | TargetPart, ...] = (*bundle.packs, *bundle.targets)
         made = {ref.digest: encode_part(part) for ref, part in zip(refs, parts, strict=True) if ref.digest not in came}
-        await asyncio.to_thread(self._last_good.write_bundle, manifest, {**came, **made})
-        self._stored = bundle.version
+        if await asyncio.to_thread(self._last_good.write_bundle, manifest, {**came, **made}):
+            self._stored = bundle.version
 
 
 def _digests_of(manifest: Manifest) -> dict[str, None]:

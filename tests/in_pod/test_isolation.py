@@ -150,12 +150,14 @@ async def test_a_first_configuration_applies_completely_or_not_at_all(grok, oper
     async with running_pod_sidecar(tmp_path / "pod", operator) as sidecar:
         ack = await operator.ack_of(wanted.version)
         refused, (code, text) = await sidecar.chat(), await sidecar.readiness()
+        is_stored = (tmp_path / "pod" / "state" / "bundle.json").exists()
         await operator.offer(fixed)
         cleared = await operator.ack_of(fixed.version)
         served, ready = await sidecar.chat(), await sidecar.readiness()
 
     assert verdicts(ack) == {"shop/a": (1, False, "Incomplete"), "shop/b": (1, False, "UnknownPolicy")}
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "policy_unavailable")
+    assert not is_stored
     assert code == 503
     assert text.startswith("not ready: no policy is in force yet\n")
     assert "pack shop/b, generation 1: UnknownPolicy: step safety: there is no policy from-the-future" in text

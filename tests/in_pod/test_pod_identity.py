@@ -3,7 +3,9 @@
 import pytest
 
 from grokwarden_sidecar.call_log import Identity
+from grokwarden_sidecar.in_pod import InPod
 from grokwarden_sidecar.pod_identity import NOBODY, identity_in
+from grokwarden_sidecar.settings import Address, SidecarSettings
 from pod_trust import token_of
 
 
@@ -37,3 +39,25 @@ def test_a_token_that_says_less_gives_less():
 def test_whatever_is_no_such_token_gives_nobody(token):
     """A record is written with or without names; a call is never refused for them."""
     assert identity_in(token) == NOBODY
+
+
+async def test_the_names_are_known_before_the_first_call(tmp_path):
+    """After a restart calls are served from what was in force, whether or not the operator can be reached."""
+    (tmp_path / "token").write_text(token_of())
+    supply = InPod(
+        SidecarSettings(
+            listen=Address(host="127.0.0.1", port=0),
+            admin=Address(host="127.0.0.1", port=0),
+            audit_dir=tmp_path / "audit",
+            operator="https://127.0.0.1:9",
+            ca_file=tmp_path / "none",
+            token_file=tmp_path / "token",
+            state_dir=tmp_path / "state",
+            config_socket=tmp_path / "admin.sock",
+        )
+    )
+    assert supply.identity == NOBODY
+
+    await supply.begin(None, None)
+
+    assert supply.identity.pod == "bot-7f9"

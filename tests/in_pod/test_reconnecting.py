@@ -196,6 +196,21 @@ async def test_a_newer_ack_takes_the_place_of_one_that_fails(operator, tmp_path)
     assert [ack.manifest for ack in operator.acks] == [edited.version]
 
 
+async def test_an_ack_ends_with_its_stream(operator, tmp_path):
+    """The next stream asks anew; until then there is nobody to tell, and nothing to complain of."""
+    operator.ack_refusals.extend([Refusal(status=503)] * 50)
+    await operator.offer(WANTED, {})
+    with capture_logs() as logs:
+        async with followed_source(operator, tmp_path / "state", dice=0.0) as pod:
+            await eventually(lambda: [log for log in logs if log["event"] == "ack_failed"])
+            await operator.stop()
+            await eventually(lambda: len(pod.pauses) >= 60, timeout_seconds=10)
+
+    assert {log["reason"] for log in logs if log["event"] == "ack_failed"} == {
+        "the operator refused an ack with status 503"
+    }
+
+
 async def test_the_connection_for_acks_is_there_beforehand_and_kept(operator, tmp_path):
     """With a handshake for each ack, a thousand sidecars would answer a change four times later."""
     operator.is_mute = True
