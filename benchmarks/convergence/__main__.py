@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.convergence.cluster import control_plane
 from benchmarks.convergence.errors import RunError
 from benchmarks.convergence.part import measure_part
 from benchmarks.convergence.phases import measure_burst, measure_changes, measure_idle, measure_storm
 from benchmarks.convergence.report import as_markdown, as_text, machine, write_into
 from benchmarks.convergence.results import Size, as_data
-from benchmarks.convergence.scene import control_plane, scene
+from benchmarks.convergence.scene import scene
 
 from e2e.cluster.control_plane import ControlPlane
 from e2e.cluster.errors import ClusterError

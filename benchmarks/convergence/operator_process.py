@@ -43,6 +43,10 @@ class Figures:
         )
 
 
+NOTHING: Final = Figures(rounds=0, status_writes=0, acks=0, sent_bytes=0)
+"""What it has counted at its start."""
+
+
 @dataclass(kw_only=True)
 class OperatorProcess:
     """A running operator. ``serving_at`` is when it said that it serves, on the system's monotonic clock."""

@@ -5,33 +5,67 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
-from benchmarks.convergence.operator_process import Figures
-from benchmarks.convergence.processes import cpu_seconds, peak_mib, reset_peak, resident_mib
+from benchmarks.convergence.cluster import control_plane_pids
+from benchmarks.convergence.operator_process import NOTHING, Figures
+from benchmarks.convergence.processes import busy_seconds, cpu_seconds, peak_mib, reset_peak, resident_mib
 from benchmarks.convergence.results import Burst, Change, Changes, Cost, Idle, Storm
-from benchmarks.convergence.scene import Scene, control_plane_pids
+from benchmarks.convergence.scene import Scene
 
 _LEAST_REST_SECONDS: Final = 0.3
 _MORE_REST_SECONDS: Final = 0.3  # at random, so that changes don't fall in step with anybody's timer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Meter:
     """What was used up to one moment."""
 
+    at: float
     operator_cpu: float
     clients_cpu: float
     control_plane_cpu: float
+    our_cpu: float
+    busy: float
     figures: Figures
+
+    @classmethod
+    async def read(cls, scene: Scene) -> "_Meter":
+        figures = await scene.operator.figures()
+        return cls(
+            at=time.monotonic(),
+            operator_cpu=cpu_seconds([scene.operator.pid]),
+            clients_cpu=cpu_seconds(scene.fleet.pids),
+            control_plane_cpu=cpu_seconds(control_plane_pids(scene.cluster)),
+            our_cpu=time.process_time(),
+            busy=busy_seconds(),
+            figures=figures,
+        )
+
+    def cost(self, before: "_Meter", pid: int) -> Cost:
+        """What was used since then, and the memory of the operator now."""
+        operator = self.operator_cpu - before.operator_cpu
+        clients = self.clients_cpu - before.clients_cpu
+        control_plane = self.control_plane_cpu - before.control_plane_cpu
+        known = operator + clients + control_plane + self.our_cpu - before.our_cpu
+        return Cost(
+            seconds=self.at - before.at,
+            operator_cpu=operator,
+            clients_cpu=clients,
+            control_plane_cpu=control_plane,
+            others_cpu=max(0.0, self.busy - before.busy - known),
+            **asdict(self.figures.since(before.figures)),
+            resident_mib=resident_mib(pid),
+            peak_mib=peak_mib(pid),
+        )
 
 
 async def measure_idle(scene: Scene, *, seconds: float) -> Idle:
     """Nothing happens for so long, but pings."""
     async with _metered(scene) as spent:
         await asyncio.sleep(seconds)
-    return Idle(seconds=seconds, cost=spent[0])
+    return Idle(cost=spent[0])
 
 
 async def measure_changes(scene: Scene, *, changes: int, dice: random.Random) -> Changes:
@@ -81,22 +115,14 @@ async def measure_burst(scene: Scene, *, edits: int, packs: int, seconds: float)
 async def measure_storm(scene: Scene) -> Storm:
     """The operator is killed and started again, and all sidecars come back, spread by their own jitter."""
     before = await scene.fleet.counts()
-    clients_cpu, control_plane_cpu = cpu_seconds(scene.fleet.pids), cpu_seconds(control_plane_pids(scene.cluster))
+    unborn = replace(await _Meter.read(scene), operator_cpu=0.0, figures=NOTHING)
     started = time.monotonic()
     await scene.operator.kill()
     await scene.fleet.forget()
     await scene.start_another_operator()
     pack, (generation, _) = next(iter(scene.words.items()))
     acks = await scene.fleet.acked(pack, generation, timeout_seconds=120)
-    pid = scene.operator.pid
-    cost = Cost(
-        operator_cpu=cpu_seconds([pid]),
-        clients_cpu=cpu_seconds(scene.fleet.pids) - clients_cpu,
-        control_plane_cpu=cpu_seconds(control_plane_pids(scene.cluster)) - control_plane_cpu,
-        **asdict(await scene.operator.figures()),
-        resident_mib=resident_mib(pid),
-        peak_mib=peak_mib(pid),
-    )
+    cost = (await _Meter.read(scene)).cost(unborn, scene.operator.pid)
     after = await scene.fleet.counts()
     await _change(scene, "after the storm")
     await scene.check_end_state()
@@ -128,27 +154,7 @@ async def _everywhere(scene: Scene, packs: int) -> tuple[float, float]:
 async def _metered(scene: Scene) -> AsyncIterator[list[Cost]]:
     """What the block took is in the list after it."""
     reset_peak(scene.operator.pid)
-    before = await _meter(scene)
+    before = await _Meter.read(scene)
     spent: list[Cost] = []
     yield spent
-    after = await _meter(scene)
-    spent.append(
-        Cost(
-            operator_cpu=after.operator_cpu - before.operator_cpu,
-            clients_cpu=after.clients_cpu - before.clients_cpu,
-            control_plane_cpu=after.control_plane_cpu - before.control_plane_cpu,
-            **asdict(after.figures.since(before.figures)),
-            resident_mib=resident_mib(scene.operator.pid),
-            peak_mib=peak_mib(scene.operator.pid),
-        )
-    )
-
-
-async def _meter(scene: Scene) -> _Meter:
-    figures = await scene.operator.figures()
-    return _Meter(
-        operator_cpu=cpu_seconds([scene.operator.pid]),
-        clients_cpu=cpu_seconds(scene.fleet.pids),
-        control_plane_cpu=cpu_seconds(control_plane_pids(scene.cluster)),
-        figures=figures,
-    )
+    spent.append((await _Meter.read(scene)).cost(before, scene.operator.pid))

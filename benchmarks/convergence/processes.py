@@ -15,6 +15,13 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return sum(_cpu_ticks(pid) for pid in pids) / _TICKS
 
 
+def busy_seconds() -> float:
+    """Time for which processors were not idle since the machine's start, all of them together."""
+    line = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
+    user, nice, system, _idle, _waiting, *others = map(int, line.split()[1:9])
+    return (user + nice + system + sum(others)) / _TICKS
+
+
 def resident_mib(pid: int) -> float:
     """The process's memory now."""
     return _status_mib(pid, "VmRSS")

@@ -108,6 +108,9 @@ def _costs(sizes: Sequence[Size]) -> Table:
         "API server, etcd and controllers, CPU ms": lambda size: (
             f"{_MILLISECONDS * per_change(size, lambda c: c.control_plane_cpu):.0f}"
         ),
+        "whatever else ran on the machine, CPU ms": lambda size: (
+            f"{_MILLISECONDS * per_change(size, lambda c: c.others_cpu):.0f}"
+        ),
         "operator's rounds": lambda size: f"{per_change(size, lambda c: c.rounds):.1f}",
         "status writes": lambda size: f"{per_change(size, lambda c: c.status_writes):.1f}",
         "sent to all sidecars together, KiB": lambda size: f"{per_change(size, lambda c: c.sent_bytes) / 1024:.0f}",
@@ -115,7 +118,7 @@ def _costs(sizes: Sequence[Size]) -> Table:
         "after the changes, MiB": lambda size: f"{size.changes.cost.resident_mib:.0f}",
         "peak during the changes, MiB": lambda size: f"{size.changes.cost.peak_mib:.0f}",
         "operator while idle, CPU % of a core": lambda size: (
-            f"{100 * size.idle.cost.operator_cpu / size.idle.seconds:.1f}"
+            f"{100 * size.idle.cost.operator_cpu / size.idle.cost.seconds:.1f}"
         ),
     }
     head = ["", *(f"{size.sidecars} sidecars" for size in sizes)]

@@ -46,11 +46,19 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a phase took. Processor seconds; 0 for a control plane that was not brought up here."""
+    """What a phase took, in processor seconds where it says CPU.
 
+    Attributes:
+        seconds: From its beginning to its end.
+        control_plane_cpu: 0 for one that was not brought up here.
+        others_cpu: Of whatever else ran on the machine; if that is much, the figures are no good.
+    """
+
+    seconds: float
     operator_cpu: float
     clients_cpu: float
     control_plane_cpu: float
+    others_cpu: float
     rounds: float
     status_writes: float
     acks: float
@@ -114,7 +122,6 @@ class Storm:
 class Idle:
     """Nothing happens."""
 
-    seconds: float
     cost: Cost
 
 
