@@ -1,7 +1,6 @@
 """A control plane of processes on this machine: brought up, found again, stopped in part, taken down."""
 
 import datetime
-import os
 import random
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from e2e.cluster.components import Component, command, health_check, kubeconfig_
 from e2e.cluster.control_plane import ControlPlane
 from e2e.cluster.errors import ClusterError, PortTakenError, last_lines
 from e2e.cluster.ports import free_ports
+from e2e.cluster.settings import module_environment
 from e2e.cluster.state import Description, StateDirectory
 from e2e.cluster.waiting import came_true
 
@@ -177,14 +177,10 @@ def running_cluster(folder: Path, *, say: Say = lambda _: None) -> Iterator[Loca
 @contextmanager
 def _guard(state: StateDirectory) -> Iterator[None]:
     """A process that takes the cluster down when this one has ended, however it did."""
-    command = [sys.executable, "-P", "-m", "e2e.cluster.guard", str(state.path)]
-    environment = os.environ | {"PYTHONPATH": str(_ROOT)}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, env=environment, start_new_session=True, cwd="/"
-    ) as guard:  # its end closes the pipe and waits
-        assert guard.stdin
-        with guard.stdin:
-            yield
+    watching = [sys.executable, "-P", "-m", "e2e.cluster.guard", str(state.path)]
+    environment = module_environment(_ROOT)
+    with subprocess.Popen(watching, stdin=subprocess.PIPE, env=environment, start_new_session=True, cwd="/"):
+        yield  # the end of the block closes the pipe, and waits for the guard
 
 
 def _attached(state: StateDirectory, description: Description) -> LocalControlPlane:

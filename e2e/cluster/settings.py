@@ -30,3 +30,8 @@ def build_environment() -> dict[str, str]:
     left_out = {"GOOS", "GOARCH", "GOBIN", "GOEXPERIMENT"}
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return kept | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+
+
+def module_environment(root: Path) -> dict[str, str]:
+    """The caller's environment for a Python that finds this package, whatever its working directory."""
+    return os.environ | {"PYTHONPATH": str(root)}
