@@ -11,7 +11,8 @@ import structlog
 
 from grokwarden.config_stream import Ack, AckedPack
 from grokwarden_sidecar.bundle_source import Outcome
-from grokwarden_sidecar.stream_client import ConfigStream, StreamError
+from grokwarden_sidecar.stream_client import ConfigStream
+from grokwarden_sidecar.stream_errors import StreamError
 
 log = structlog.stdlib.get_logger(__name__)
 

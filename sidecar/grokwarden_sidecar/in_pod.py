@@ -14,7 +14,8 @@ from grokwarden_sidecar.last_good import LastGood
 from grokwarden_sidecar.lent_keys import LentKeys
 from grokwarden_sidecar.pod_identity import NOBODY, identity_in
 from grokwarden_sidecar.settings import SidecarSettings
-from grokwarden_sidecar.stream_client import Operator, StreamClient, StreamError
+from grokwarden_sidecar.stream_client import Operator, StreamClient
+from grokwarden_sidecar.stream_errors import StreamError
 from grokwarden_sidecar.stream_source import StreamSource
 from grokwarden_sidecar.stream_status import StreamReport, StreamStatus
 

@@ -6,7 +6,6 @@ to the operator and to nobody else.
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-import msgspec
 
 from grokwarden import __version__
 from grokwarden.config_stream import (
@@ -30,7 +28,8 @@ from grokwarden.config_stream import (
     parts_header,
     read_event,
 )
-from grokwarden.errors import GrokwardenError
+from grokwarden_sidecar.pod_files import token_in, trust_in
+from grokwarden_sidecar.stream_errors import StreamError, refusal_of, told
 from grokwarden_sidecar.stream_frames import FrameReader, StreamBrokenError
 
 SILENCE_SECONDS: Final = 3 * PING_SECONDS
@@ -39,24 +38,9 @@ _HEAD_SECONDS: Final = 20.0
 _ACK_SECONDS: Final = 10.0
 _KEEPALIVE_SECONDS: Final = 24 * 3600.0  # the ack connection stays as long as the operator leaves it open
 _READ_BUFFER_BYTES: Final = 256 * 1024
-_MAX_FILE_BYTES: Final = 1024 * 1024
-_MAX_REFUSAL_BYTES: Final = 4096
-_SHOWN_CHARACTERS: Final = 300
 _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=None)
 
 Event = tuple[StreamEvent, str, bytes]
-
-
-class StreamError(GrokwardenError):
-    """There is no stream, or no more of it. The text holds neither token nor key.
-
-    Attributes:
-        retry_after_seconds: What the operator asks for, as it says it.
-    """
-
-    def __init__(self, what: str, *, retry_after_seconds: float = 0.0) -> None:
-        self.retry_after_seconds = retry_after_seconds
-        super().__init__(what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +99,7 @@ class StreamClient:
             StreamError: There is none; the text says why.
         """
         authorization = await self.authorization()
-        trust = await asyncio.to_thread(_trust_in, self._operator.ca_file)
+        trust = await asyncio.to_thread(trust_in, self._operator.ca_file)
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=trust)
         async with aiohttp.ClientSession(
             connector=connector,
@@ -144,9 +128,9 @@ class StreamClient:
             async with asyncio.timeout(_HEAD_SECONDS):
                 response = await session.get(self.url, headers=headers | authorization, allow_redirects=False)
                 if response.status != 200:
-                    raise await _refusal(response, authorization)
+                    raise await refusal_of(response, authorization)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise StreamError(_told(error)) from None  # its text could quote what was sent
+            raise StreamError(told(error)) from None  # its text could quote what was sent
         return response
 
     async def authorization(self) -> dict[str, str]:
@@ -155,7 +139,7 @@ class StreamClient:
         Raises:
             StreamError: There is no token.
         """
-        token = await asyncio.to_thread(_token_in, self._operator.token_file)
+        token = await asyncio.to_thread(token_in, self._operator.token_file)
         self._on_token(token)
         return {"authorization": f"Bearer {token}"}
 
@@ -214,7 +198,7 @@ class ConfigStream:
         except StreamBrokenError as error:
             raise StreamError(f"the stream is broken: {error}") from None
         except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError) as error:
-            raise StreamError(_told(error)) from None
+            raise StreamError(told(error)) from None
 
     async def open_ack_connection(self) -> None:
         """There is a connection for the next ack; no matter what is answered on it now.
@@ -249,72 +233,4 @@ class ConfigStream:
         except TimeoutError:
             raise StreamError(f"no answer to an ack within {_ACK_SECONDS:g} s") from None
         except (aiohttp.ClientError, OSError, RuntimeError) as error:  # the last says that the session was closed
-            raise StreamError(_told(error)) from None
-
-
-def _trust_in(path: Path) -> ssl.SSLContext:
-    """Trusts the authorities in this file alone."""
-    text = _text_in(path, "CA file")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError):
-        raise StreamError(f"CA file {path}: holds no PEM certificate that can be read") from None
-    return context
-
-
-def _token_in(path: Path) -> str:
-    token = _text_in(path, "token file").strip()
-    if not token or not all("!" <= character <= "~" for character in token):
-        raise StreamError(f"token file {path}: holds no token")
-    return token
-
-
-def _text_in(path: Path, what: str) -> str:
-    try:
-        with path.open(encoding="ascii") as file:
-            return file.read(_MAX_FILE_BYTES)
-    except OSError as error:
-        raise StreamError(f"{what} {path}: can't be read ({error.strerror})") from None
-    except ValueError:
-        raise StreamError(f"{what} {path}: is no text") from None
-
-
-class _Said(msgspec.Struct):
-    reason: str = ""
-    message: str = ""
-
-
-async def _refusal(response: aiohttp.ClientResponse, authorization: dict[str, str]) -> StreamError:
-    """Why the operator refuses, in its own words as far as a log may have them."""
-    try:
-        said = msgspec.json.decode(await response.content.read(_MAX_REFUSAL_BYTES), type=_Said)
-    except msgspec.DecodeError:
-        said = _Said()
-    text = "".join(character if " " <= character <= "~" else " " for character in f"{said.reason}: {said.message}")
-    if not said.reason or authorization["authorization"].removeprefix("Bearer ") in text:
-        text = "it does not say why"
-    retry_after = response.headers.get("retry-after", "")
-    response.close()
-    return StreamError(
-        f"the operator refused the stream with status {response.status} ({text[:_SHOWN_CHARACTERS]})",
-        retry_after_seconds=float(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0.0,
-    )
-
-
-def _told(error: Exception) -> str:
-    """What went wrong, without a text that could quote what was sent or received."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            reason = getattr(error.certificate_error, "verify_message", "") or "not trusted"
-            return f"the certificate of {error.host}:{error.port} was refused ({reason})"
-        case aiohttp.ClientConnectorError():
-            reason = error.os_error.strerror or type(error.os_error).__name__
-            return f"no connection to {error.host}:{error.port} ({reason})"
-        case TimeoutError():
-            return "no answer in time"
-        case aiohttp.ClientResponseError():
-            return "what came is no HTTP answer"
-        case _:
-            return f"the connection ended ({type(error).__name__})"
+            raise StreamError(told(error)) from None

@@ -7,7 +7,7 @@ import msgspec
 from grokwarden.bundle import Manifest, PartRef, decode_manifest, digest_of_bytes
 from grokwarden.errors import BundleError
 from grokwarden_sidecar.bundle_source import PackOutcome, PartProblem, RefusalReason, Rejection
-from grokwarden_sidecar.stream_client import StreamError
+from grokwarden_sidecar.stream_errors import StreamError
 
 _SOURCE = "the operator"
 

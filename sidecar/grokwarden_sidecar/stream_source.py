@@ -14,7 +14,8 @@ from grokwarden_sidecar.last_good import LastGood
 from grokwarden_sidecar.lent_keys import LentKeys
 from grokwarden_sidecar.logs import place_of
 from grokwarden_sidecar.part_shelf import PartShelf
-from grokwarden_sidecar.stream_client import ConfigStream, StreamClient, StreamError
+from grokwarden_sidecar.stream_client import ConfigStream, StreamClient
+from grokwarden_sidecar.stream_errors import StreamError
 from grokwarden_sidecar.stream_manifest import WantedManifest, read_manifest
 from grokwarden_sidecar.stream_status import StreamStatus
 
