@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 from grokwarden_operator.authority import issue_server_certificate, new_authority
 from grokwarden_operator.tls import present, server_context
 
+_EXPIRED = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}\n'
+_GONE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(_EXPIRED), _EXPIRED)
+
 Swallows = Callable[[str], bool]
 """Whether what is answered to that target (path and query) is to be swallowed."""
 
@@ -43,6 +46,7 @@ class DeafProxy:
     server: str
     ca: Path
     swallows: Swallows = lambda _: False
+    expires: Swallows = lambda _: False
     asked: list[str] = field(default_factory=list)
     open: list[Connection] = field(default_factory=list)
 
@@ -61,6 +65,10 @@ class DeafProxy:
         for connection in found:
             connection.is_spoiled = True
         return len(found)
+
+    def expire(self, expires: Swallows) -> None:
+        """The next watch that asks that is told that its version is too old, as after a compaction."""
+        self.expires = expires
 
     def heal(self) -> None:
         """Nothing is swallowed on connections that are made from now on."""
@@ -107,6 +115,11 @@ async def _both_ways(
                 connection.target = head[1].decode()
                 proxy.asked.append(connection.target)
                 connection.is_swallowed = proxy.swallows(connection.target)
+                if proxy.expires(connection.target):
+                    proxy.expires = lambda _: False
+                    client[1].write(_GONE)
+                    await client[1].drain()
+                    return
             server[1].write(chunk)
             await server[1].drain()
 
