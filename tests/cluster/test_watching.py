@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,6 +44,10 @@ QUICK = WatchTimings(
     look_seconds=0.2,
 )
 """Watches last two seconds, and what is not heard is found by nobody but the watchdog."""
+UNWATCHED = replace(QUICK, watchdog=replace(QUICK.watchdog, deaf_seconds=NEVER))
+"""The same without a watchdog, for what has to be mended before it barks."""
+STEADY = replace(QUICK, listening=replace(QUICK.listening, silence_seconds=NEVER))
+"""The same, but no attempt is ever cut short."""
 PATIENT = WatchTimings(
     listening=ListeningTimings(watch_seconds=600, silence_seconds=60.0),
     watchdog=WatchdogTimings(deaf_seconds=NEVER, grace_seconds=1.0, calm_seconds=5.0),
@@ -227,7 +231,7 @@ async def test_a_watch_that_went_deaf_is_replaced_within_seconds(
     account = account_directory(kubectl, tmp_path / "account", control_plane)
     async with (
         deaf_proxy(control_plane.server, control_plane.ca, tmp_path) as proxy,
-        operator_on(account.connection(server=proxy.server, ca=proxy.ca), QUICK) as operator,
+        operator_on(account.connection(server=proxy.server, ca=proxy.ca), UNWATCHED) as operator,
     ):
         await operator.watching.ready()
         await watches_opened(operator)
@@ -328,7 +332,7 @@ async def test_an_outage_is_survived_and_what_was_deleted_in_it_is_noticed(
     account = account_directory(kubectl, tmp_path / "account", own_control_plane)
     inside = kubectl.inside("default")
     await inside.apply(pack("kept"), pack("doomed"))
-    async with operator_on(account.connection(), QUICK) as operator:
+    async with operator_on(account.connection(), STEADY) as operator:
         await operator.watching.ready()
         await watches_opened(operator)
         restarts = operator.watching.restarts
