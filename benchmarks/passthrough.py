@@ -12,8 +12,8 @@ import aiohttp
 import uvloop
 from yarl import URL
 
-from grokwarden_sidecar.servers import HttpServer, address_of, listen
-from grokwarden_sidecar.settings import Address
+from grokwarden.edge.addresses import Address, address_of, listen
+from grokwarden_sidecar.servers import HttpServer
 
 _NOT_PASSED_ON: Final = frozenset({b"host", b"content-length", b"connection", b"transfer-encoding"})
 _Receive = Callable[[], Awaitable[dict[str, Any]]]

@@ -18,7 +18,7 @@ from typing import Any, Final
 from benchmarks.convergence.cluster import control_plane
 from benchmarks.convergence.errors import RunError
 from benchmarks.convergence.part import measure_part
-from benchmarks.convergence.phases import measure_burst, measure_changes, measure_idle, measure_storm
+from benchmarks.convergence.phases import measure_burst, measure_changes, measure_quiet, measure_storm
 from benchmarks.convergence.report import as_markdown, as_text, machine, write_into
 from benchmarks.convergence.results import Size, as_data
 from benchmarks.convergence.scene import scene
@@ -40,7 +40,8 @@ class Plan:
     burst_seconds: float
     bursts: Sequence[int]
     storms: int
-    idle_seconds: float
+    quiets: int
+    quiet_seconds: float
     client_processes: int
 
 
@@ -51,11 +52,12 @@ _DEFAULT: Final = Plan(
     burst_seconds=5.0,
     bursts=(1, 20),
     storms=3,
-    idle_seconds=20.0,
+    quiets=3,
+    quiet_seconds=65.0,  # the operator remembers a token for 60
     client_processes=4,
 )
 _QUICK: Final = replace(
-    _DEFAULT, sidecars=(4,), changes=2, edits=6, burst_seconds=0.3, bursts=(1, 2), storms=1, idle_seconds=0.2
+    _DEFAULT, sidecars=(4,), changes=2, edits=6, burst_seconds=0.3, bursts=(1, 2), storms=1, quiets=1, quiet_seconds=0.2
 )
 
 
@@ -131,8 +133,8 @@ async def _size(plan: Plan, cluster: ControlPlane, folder: Path, sidecars: int) 
     say(f"{sidecars} sidecars: bringing them up")
     processes = min(plan.client_processes, sidecars)
     async with scene(cluster, _made(folder / f"{sidecars}"), sidecars=sidecars, client_processes=processes) as there:
-        say(f"{sidecars} sidecars: idle")
-        idle = await measure_idle(there, seconds=plan.idle_seconds)
+        say(f"{sidecars} sidecars: {plan.quiets} changes, each after {plan.quiet_seconds:g} quiet s")
+        quiet = await measure_quiet(there, seconds=plan.quiet_seconds, times=plan.quiets)
         say(f"{sidecars} sidecars: {plan.changes} changes")
         changes = await measure_changes(there, changes=plan.changes, dice=dice)
         bursts = []
@@ -148,7 +150,7 @@ async def _size(plan: Plan, cluster: ControlPlane, folder: Path, sidecars: int) 
         client_processes=processes,
         part_bytes=part_bytes,
         build_seconds=build_seconds,
-        idle=idle,
+        quiet=quiet,
         changes=changes,
         bursts=bursts,
         storms=storms,

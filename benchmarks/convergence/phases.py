@@ -11,7 +11,7 @@ from typing import Final
 from benchmarks.convergence.cluster import control_plane_pids
 from benchmarks.convergence.operator_process import NOTHING, Figures
 from benchmarks.convergence.processes import busy_seconds, cpu_seconds, peak_mib, reset_peak, resident_mib
-from benchmarks.convergence.results import Burst, Change, Changes, Cost, Idle, Storm
+from benchmarks.convergence.results import Burst, Change, Changes, Cost, Quiet, Storm
 from benchmarks.convergence.scene import Scene
 
 _LEAST_REST_SECONDS: Final = 0.3
@@ -61,11 +61,15 @@ class _Meter:
         )
 
 
-async def measure_idle(scene: Scene, *, seconds: float) -> Idle:
-    """Nothing happens for so long, but pings."""
-    async with _metered(scene) as spent:
-        await asyncio.sleep(seconds)
-    return Idle(cost=spent[0])
+async def measure_quiet(scene: Scene, *, seconds: float, times: int) -> Quiet:
+    """Nothing happens for so long, but pings; then a change; and all that again."""
+    found = []
+    for number in range(times):
+        async with _metered(scene) as spent:
+            await asyncio.sleep(seconds)
+        found.append(await _change(scene, f"quiet-{number}"))
+    await scene.check_end_state()
+    return Quiet(changes=found, cost=spent[0])
 
 
 async def measure_changes(scene: Scene, *, changes: int, dice: random.Random) -> Changes:

@@ -95,6 +95,13 @@ def _changes(sizes: Sequence[Size]) -> Table:
             "status says so": [change.programmed for change in changes],
         }
         rows += [(name, what, *_milliseconds(values)) for what, values in samples.items()]
+        rows.append(
+            (
+                f"{size.sidecars}, {len(size.quiet.changes)} each after a quiet minute",
+                "every sidecar's ack is answered",
+                *_milliseconds([change.acked for change in size.quiet.changes]),
+            )
+        )
     return rows
 
 
@@ -114,11 +121,11 @@ def _costs(sizes: Sequence[Size]) -> Table:
         "operator's rounds": lambda size: f"{per_change(size, lambda c: c.rounds):.1f}",
         "status writes": lambda size: f"{per_change(size, lambda c: c.status_writes):.1f}",
         "sent to all sidecars together, KiB": lambda size: f"{per_change(size, lambda c: c.sent_bytes) / 1024:.0f}",
-        "operator's memory while idle, MiB": lambda size: f"{size.idle.cost.resident_mib:.0f}",
+        "operator's memory while idle, MiB": lambda size: f"{size.quiet.cost.resident_mib:.0f}",
         "after the changes, MiB": lambda size: f"{size.changes.cost.resident_mib:.0f}",
         "peak during the changes, MiB": lambda size: f"{size.changes.cost.peak_mib:.0f}",
         "operator while idle, CPU % of a core": lambda size: (
-            f"{100 * size.idle.cost.operator_cpu / size.idle.cost.seconds:.1f}"
+            f"{100 * size.quiet.cost.operator_cpu / size.quiet.cost.seconds:.1f}"
         ),
     }
     head = ["", *(f"{size.sidecars} sidecars" for size in sizes)]

@@ -119,9 +119,14 @@ class Storm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Idle:
-    """Nothing happens."""
+class Quiet:
+    """Nothing happens for a while, then a change: by then the operator has to ask whose tokens the acks come with.
 
+    Attributes:
+        cost: Of the last while.
+    """
+
+    changes: Sequence[Change]
     cost: Cost
 
 
@@ -133,7 +138,7 @@ class Size:
     client_processes: int
     part_bytes: int
     build_seconds: float
-    idle: Idle
+    quiet: Quiet
     changes: Changes
     bursts: Sequence[Burst]
     storms: Sequence[Storm]
@@ -156,7 +161,7 @@ class Aim:
 def aims(sizes: Sequence[Size]) -> list[Aim]:
     """Of the largest number of sidecars, whether or not they are met."""
     size = max(sizes, key=lambda each: each.sidecars)
-    phases = [size.idle.cost, size.changes.cost, *(burst.cost for burst in size.bursts)]
+    phases = [size.quiet.cost, size.changes.cost, *(burst.cost for burst in size.bursts)]
     peak = max(cost.peak_mib for cost in (*phases, *(storm.cost for storm in size.storms)))
     slowest = Spread.of([change.acked for change in size.changes.changes]).p99
     return [

@@ -33,12 +33,13 @@ async def test_a_quick_run_measures_everything(control_plane: ControlPlane):
     assert size["sidecars"] == 4
     assert [len(change["acks"]) for change in size["changes"]["changes"]] == [4, 4]
     assert all(0 < change["applied"] < change["programmed"] for change in size["changes"]["changes"])
+    assert [len(change["acks"]) for change in size["quiet"]["changes"]] == [4]
     assert [burst["packs"] for burst in size["bursts"]] == [1, 2]
     assert all(1 <= count <= 6 for burst in size["bursts"] for count in burst["manifests"])
     [storm] = size["storms"]
     assert len(storm["acks"]) == 4
     assert min(storm["connects"]) >= 1
-    costs = [size[phase]["cost"] for phase in ("idle", "changes")] + [each["cost"] for each in size["bursts"]]
+    costs = [size[phase]["cost"] for phase in ("quiet", "changes")] + [each["cost"] for each in size["bursts"]]
     assert all(cost["peak_mib"] >= cost["resident_mib"] > 0 for cost in costs)
     assert size["changes"]["cost"]["acks"] == 8
     assert [aim["limit"] for aim in results["aims"]] == [1.0, 250.0]
