@@ -38,7 +38,7 @@ PARTS_HEADER: Final = "x-grokwarden-parts"
 MAX_PARTS: Final = 500
 """In that header: 36 KB. What is left out only travels again."""
 INSTANCE_HEADER: Final = "x-grokwarden-instance"
-"""Of the stream's request: a random word, another one for each process. What the one before acked counts no more."""
+"""Of a stream and of acks: a random word, another for each process. What the one before acked counts no more."""
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 """Of a whole event; ``EventSplitter`` gives up on a longer one."""
 MAX_ACK_BYTES: Final = 1024 * 1024

@@ -10,6 +10,10 @@ class GrokwardenError(Exception):
     """Something that a person has to act on; the text is meant for that person."""
 
 
+class SettingsError(GrokwardenError):
+    """A flag or a variable can't be used; the text names it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One thing that is wrong in a resource or a file, with the place to mend it.

@@ -17,7 +17,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from grokwarden_operator.logs import place_of
+from grokwarden.edge.logs import place_of
 from grokwarden_operator.refusals import Refusal, refusal
 
 log = structlog.stdlib.get_logger(__name__)

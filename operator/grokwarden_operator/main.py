@@ -13,6 +13,8 @@ from typing import Final
 import structlog
 import uvloop
 
+from grokwarden.edge.addresses import address_of, listen
+from grokwarden.edge.logs import log_stray_error
 from grokwarden_operator.bounded_server import BoundedServer
 from grokwarden_operator.certificates import CertificateKeeper
 from grokwarden_operator.cluster import Cluster, open_cluster
@@ -27,12 +29,11 @@ from grokwarden_operator.identity import Authenticator
 from grokwarden_operator.inbox import Inbox
 from grokwarden_operator.inventory import Inventory
 from grokwarden_operator.listing import Kind, PodFact, SecretFact, SecretTrouble
-from grokwarden_operator.logs import log_stray_error
 from grokwarden_operator.metrics import OperatorMetrics
 from grokwarden_operator.probes import probe_app
 from grokwarden_operator.reconcile import ReconcileSettings
 from grokwarden_operator.secret_watches import SecretWatches
-from grokwarden_operator.serving import HttpServer, address_of, listen, serve
+from grokwarden_operator.serving import HttpServer, serve
 from grokwarden_operator.settings import OperatorSettings
 from grokwarden_operator.status_writer import StatusWriter
 from grokwarden_operator.streams import StreamHub

@@ -10,8 +10,6 @@ from typing import Any, Final
 
 import uvicorn
 
-from grokwarden_operator.settings import Address, SettingsError
-
 _BACKLOG: Final = 2048
 _LAST_WORDS_SECONDS: Final = 1.0
 GRACEFUL_SECONDS: Final = 1.0
@@ -80,30 +78,3 @@ def serve(
     config.load()  # sets ``ssl`` to what files say, and there are none
     config.ssl = ssl_context
     return HttpServer(config, listener)
-
-
-def listen(address: Address, *, flag: str) -> socket.socket:
-    """A listening socket.
-
-    Raises:
-        SettingsError: The address can't be had; the message says which flag names it.
-    """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address.host, address.port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise SettingsError(
-            f"{flag} {address}: can't listen there ({error.strerror}); choose another address"
-        ) from error
-    listener.setblocking(False)
-    return listener
-
-
-def address_of(listener: socket.socket) -> Address:
-    """Where it listens, the port that a 0 became included."""
-    host, port = listener.getsockname()[:2]
-    return Address(host=host, port=port)

@@ -8,9 +8,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from grokwarden.errors import GrokwardenError
+from grokwarden.edge.addresses import Address
+from grokwarden.edge.logs import LogFormat, LogLevel
+from grokwarden.errors import SettingsError
 from grokwarden_operator.hosts import HostRule, rule_of
-from grokwarden_operator.logs import LogFormat, LogLevel
 
 DEFAULT_LISTEN_CONFIG: Final = "0.0.0.0:9444"
 DEFAULT_LISTEN_HTTP: Final = "0.0.0.0:9090"
@@ -22,35 +23,6 @@ SERVICE_ACCOUNT_DIR: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _NAMESPACE: Final = re.compile(_LABEL)
 _DNS_NAME: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-
-
-class SettingsError(GrokwardenError):
-    """A flag or variable can't be used."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where to listen; port 0 takes a free one."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str, *, flag: str) -> "Address":
-        """``HOST:PORT``, with an IPv6 host in brackets.
-
-        Raises:
-            SettingsError: It is something else.
-        """
-        host, _, port = text.rpartition(":")
-        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-            raise SettingsError(
-                f"{flag}: {text!r} is not an address; expected HOST:PORT, such as {DEFAULT_LISTEN_HTTP}"
-            )
-        return cls(host=host.strip("[]"), port=int(port))
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

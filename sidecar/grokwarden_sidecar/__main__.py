@@ -9,9 +9,10 @@ import sys
 sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
 from grokwarden.audit.errors import AuditUnavailableError  # noqa: E402
-from grokwarden_sidecar.logs import configure_logs  # noqa: E402
+from grokwarden.edge.logs import configure_logs  # noqa: E402
+from grokwarden.errors import SettingsError  # noqa: E402
 from grokwarden_sidecar.main import Serving, run  # noqa: E402
-from grokwarden_sidecar.settings import LaunchOptions, SettingsError, decode_options  # noqa: E402
+from grokwarden_sidecar.settings import LaunchOptions, decode_options  # noqa: E402
 from grokwarden_sidecar.supply import StartRefused  # noqa: E402
 
 EXIT_FINDINGS = 1

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import structlog
 
+from grokwarden.edge.logs import place_of
 from grokwarden.vocabulary import Endpoint
 from grokwarden_sidecar import responses
 from grokwarden_sidecar.bundle_store import BundleStore
 from grokwarden_sidecar.call_log import CLIENT_LEFT, CallLedger, CallLog, Refusal
 from grokwarden_sidecar.connection import ClientConnection
-from grokwarden_sidecar.logs import place_of
 from grokwarden_sidecar.metrics import Metrics
 from grokwarden_sidecar.responses import Reply
 

@@ -7,6 +7,7 @@ import structlog
 
 from grokwarden.bundle import Bundle, TargetPart
 from grokwarden.catalog import Catalog
+from grokwarden.edge.logs import place_of
 from grokwarden.engine import Engine
 from grokwarden_sidecar.building import Building, InForce, ReadTarget, build
 from grokwarden_sidecar.bundle_source import (
@@ -21,7 +22,6 @@ from grokwarden_sidecar.bundle_source import (
 from grokwarden_sidecar.bundle_store import BundleStore, Snapshot, told
 from grokwarden_sidecar.effective import Selection, select
 from grokwarden_sidecar.keys import TargetKeyError
-from grokwarden_sidecar.logs import place_of
 from grokwarden_sidecar.memory import give_back_memory
 from grokwarden_sidecar.routing import Router, TargetStates
 from grokwarden_sidecar.upstream import ConnectFailed

@@ -11,11 +11,11 @@ import msgspec
 import structlog
 
 from grokwarden.bundle import PackPart, PartRef, TargetPart, decode_part
+from grokwarden.edge.logs import place_of
 from grokwarden.engine.chain import BoundStep, bind_pack
 from grokwarden.errors import BundleChecksumError, BundleError
 from grokwarden.policies import POLICIES, audit_logger
 from grokwarden_sidecar.bundle_source import PartProblem, RefusalReason, Update
-from grokwarden_sidecar.logs import place_of
 
 log = structlog.stdlib.get_logger(__name__)
 

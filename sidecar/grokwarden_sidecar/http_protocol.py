@@ -17,9 +17,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from grokwarden.edge.logs import place_of
 from grokwarden_sidecar import responses
 from grokwarden_sidecar.connection import HANG_UP
-from grokwarden_sidecar.logs import place_of
 from grokwarden_sidecar.responses import Reply
 
 log = structlog.stdlib.get_logger(__name__)

@@ -13,12 +13,14 @@ import structlog
 import uvloop
 
 from grokwarden.audit.errors import AuditError, AuditUnavailableError
+from grokwarden.edge.addresses import Address, address_of, listen, listen_unix
+from grokwarden.edge.logs import log_stray_error
+from grokwarden.errors import SettingsError
 from grokwarden_sidecar.assembly import Sidecar
 from grokwarden_sidecar.audit_writer import AuditWriter
-from grokwarden_sidecar.logs import log_stray_error
 from grokwarden_sidecar.memory import settle_memory
-from grokwarden_sidecar.servers import HttpServer, address_of, listen, listen_unix
-from grokwarden_sidecar.settings import Address, RunSettings, ServingSettings, SettingsError, SidecarSettings
+from grokwarden_sidecar.servers import HttpServer
+from grokwarden_sidecar.settings import RunSettings, ServingSettings, SidecarSettings
 from grokwarden_sidecar.supply import StartRefused, Supply
 from grokwarden_sidecar.upstream_aiohttp import AiohttpUpstream
 

@@ -4,13 +4,11 @@ import contextlib
 import functools
 import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
 
 from grokwarden_sidecar.http_protocol import DEFAULT_LIMITS, ClientProtocol, WireLimits
-from grokwarden_sidecar.settings import Address, SettingsError
 
 _BACKLOG: Final = 2048
 _TICKS_PER_SWEEP: Final = 10  # uvicorn ticks ten times a second
@@ -82,59 +80,3 @@ class HttpServer(uvicorn.Server):
         """No new connection is taken; with ``at_once`` those that are open end too."""
         self.should_exit = True
         self.force_exit = self.force_exit or at_once
-
-
-def listen(address: Address, *, flag: str) -> socket.socket:
-    """A listening socket.
-
-    Raises:
-        SettingsError: The address can't be had; the message says which flag names it.
-    """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address.host, address.port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise SettingsError(
-            f"{flag} {address}: can't listen there ({error.strerror}); choose another address"
-        ) from error
-    listener.setblocking(False)
-    return listener
-
-
-@contextlib.contextmanager
-def listen_unix(path: Path, *, flag: str) -> Iterator[socket.socket]:
-    """A listening socket that only this user can reach; its file is gone at the end.
-
-    A socket's file that is there already is what a process before this one has left.
-
-    Raises:
-        SettingsError: It can't be had; the message says which flag names it.
-    """
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if path.is_socket():
-            path.unlink()
-        listener.bind(str(path))
-        path.chmod(0o600)  # before anybody can connect
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise SettingsError(
-            f"{flag} {path}: can't listen there ({error.strerror or error}); choose another file"
-        ) from error
-    listener.setblocking(False)
-    try:
-        yield listener
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def address_of(listener: socket.socket) -> Address:
-    """Where it listens, the port that a 0 became included."""
-    host, port = listener.getsockname()[:2]
-    return Address(host=host, port=port)

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from grokwarden.errors import GrokwardenError
-from grokwarden_sidecar.logs import LogFormat, LogLevel
+from grokwarden.edge.addresses import Address
+from grokwarden.edge.logs import LogFormat, LogLevel
+from grokwarden.errors import SettingsError
 
 DEFAULT_LISTEN: Final = "127.0.0.1:41002"
 DEFAULT_ADMIN: Final = "127.0.0.1:41003"
@@ -25,33 +26,6 @@ ROOT_NAMESPACE: Final = "grokwarden-system"
 MAX_BODY_BYTES: Final = 20 * 1024 * 1024
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 DRAIN_SECONDS: Final = 30.0
-
-
-class SettingsError(GrokwardenError):
-    """A flag or variable can't be used."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where to listen; port 0 takes a free one."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str, *, flag: str) -> "Address":
-        """``HOST:PORT``, with an IPv6 host in brackets.
-
-        Raises:
-            SettingsError: It is something else.
-        """
-        host, _, port = text.rpartition(":")
-        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-            raise SettingsError(f"{flag}: {text!r} is not an address; expected HOST:PORT, such as {DEFAULT_LISTEN}")
-        return cls(host=host.strip("[]"), port=int(port))
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def default_audit_dir() -> Path:

@@ -8,11 +8,11 @@ import structlog
 
 from grokwarden.bundle import Bundle, Manifest, PackPart, TargetPart, canonical_bytes, encode_part
 from grokwarden.config_stream import RECONNECT_JITTER_SECONDS, MalformedMessageError, StreamEvent, decode_keys
+from grokwarden.edge.logs import place_of
 from grokwarden_sidecar.acks import AckSender, ack_of
 from grokwarden_sidecar.bundle_source import Outcome, Rejection, Update
 from grokwarden_sidecar.last_good import LastGood
 from grokwarden_sidecar.lent_keys import LentKeys
-from grokwarden_sidecar.logs import place_of
 from grokwarden_sidecar.part_shelf import PartShelf
 from grokwarden_sidecar.stream_client import ConfigStream, StreamClient
 from grokwarden_sidecar.stream_errors import StreamError

@@ -45,7 +45,7 @@ async def test_following_a_stream_loads_none_of_them_either(tmp_path):
 FOLLOW = """
 import sys
 import grokwarden_sidecar.__main__ as serving
-from grokwarden_sidecar.logs import LogFormat, LogLevel
+from grokwarden.edge.logs import LogFormat, LogLevel
 from grokwarden_sidecar.settings import SidecarOptions
 
 url, place = sys.argv[1], sys.argv[2]

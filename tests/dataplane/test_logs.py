@@ -6,7 +6,7 @@ import sys
 
 PROGRAM = """
 import asyncio, logging, structlog
-from grokwarden_sidecar.logs import LogFormat, LogLevel, configure_logs, log_stray_error
+from grokwarden.edge.logs import LogFormat, LogLevel, configure_logs, log_stray_error
 configure_logs(level=LogLevel.INFO, form=LogFormat.JSON)
 
 def fail():

@@ -9,7 +9,8 @@ import pytest
 from answers import DONE, chunk
 from eventually import eventually
 from fake_operator import FakeOperator
-from grokwarden_sidecar.settings import SettingsError, SidecarOptions, decode_options, encode_options, https_origin
+from grokwarden.errors import SettingsError
+from grokwarden_sidecar.settings import SidecarOptions, decode_options, encode_options, https_origin
 from pod_bundles import KEY_NAME, bundle, forbidding, grok_target
 from sidecar import running_pod_sidecar, started_process
 

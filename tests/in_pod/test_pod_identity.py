@@ -2,10 +2,11 @@
 
 import pytest
 
+from grokwarden.edge.addresses import Address
 from grokwarden_sidecar.call_log import Identity
 from grokwarden_sidecar.in_pod import InPod
 from grokwarden_sidecar.pod_identity import NOBODY, identity_in
-from grokwarden_sidecar.settings import Address, SidecarSettings
+from grokwarden_sidecar.settings import SidecarSettings
 from pod_trust import token_of
 
 

@@ -10,10 +10,11 @@ import sys
 import httpx
 import pytest
 
+from grokwarden.edge.addresses import Address, address_of, listen
+from grokwarden.errors import SettingsError
 from grokwarden_operator.metrics import OperatorMetrics
 from grokwarden_operator.probes import probe_app
-from grokwarden_operator.serving import address_of, listen, serve
-from grokwarden_operator.settings import Address, SettingsError
+from grokwarden_operator.serving import serve
 
 ANYWHERE = Address(host="127.0.0.1", port=0)
 
@@ -148,8 +149,9 @@ async def test_a_stream_that_does_not_end_is_ended_with_the_server(ends_at_once)
 
 SERVER = """
 import asyncio, signal
-from grokwarden_operator.serving import listen, serve
-from grokwarden_operator.settings import Address
+from grokwarden.edge.addresses import listen
+from grokwarden_operator.serving import serve
+from grokwarden.edge.addresses import Address
 
 async def app(scope, receive, send):
     pass

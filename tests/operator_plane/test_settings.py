@@ -6,8 +6,10 @@ import sys
 import pytest
 
 from command_line import ROOT, run_grokwarden
+from grokwarden.edge.addresses import Address
+from grokwarden.errors import SettingsError
 from grokwarden_operator.hosts import rule_of
-from grokwarden_operator.settings import Address, OperatorSettings, SettingsError, operator_settings
+from grokwarden_operator.settings import OperatorSettings, operator_settings
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from grokwarden_operator.logs import LogFormat, LogLevel, configure_logs
+from grokwarden.edge.logs import LogFormat, LogLevel, configure_logs
 from grokwarden_operator.settings import DEFAULT_LISTEN_CONFIG, DEFAULT_LISTEN_HTTP, operator_settings
 
 _NEEDS = ("aiohttp", "fastapi", "kopf", "kubernetes", "prometheus_client", "uvicorn", "uvloop", "zstandard")

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from grokwarden.edge.commands.options import NamespaceOption, PodLabelsOption, parse_pod_labels
+from grokwarden.edge.logs import LogFormat, LogLevel
 from grokwarden_sidecar.commands.serving import give_place
-from grokwarden_sidecar.logs import LogFormat, LogLevel
 from grokwarden_sidecar.settings import (
     DEFAULT_ADMIN,
     DEFAULT_LISTEN,

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from grokwarden.edge.logs import LogFormat, LogLevel
 from grokwarden_sidecar.commands.serving import give_place
-from grokwarden_sidecar.logs import LogFormat, LogLevel
 from grokwarden_sidecar.settings import (
     CA_FILE,
     CONFIG_SOCKET,

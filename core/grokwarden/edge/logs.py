@@ -1,11 +1,11 @@
 """Logs: one event a line, a constant name in the past tense with its facts as fields, on standard error.
 
 Only our own loggers follow the level that was asked for. Libraries are heard from ``warning`` on, whatever was asked:
-below it a Kubernetes client logs whole bodies, and a body may be a Secret's. Of an exception only its type and its
-place are written.
+below it clients log whole bodies, and a body may be a Secret's. Of an exception, whoever logs it, only its type and its
+place are written: its text may hold a piece of a call. Both planes log like this; a sidecar loads it, so it imports
+nothing else of this package.
 """
 
-import asyncio
 import logging
 import sys
 import traceback
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import structlog
 
-_OURS: Final = ("grokwarden", "grokwarden_operator")
+_OURS: Final = ("grokwarden", "grokwarden_operator", "grokwarden_sidecar")
 _SHARED: Final[list[structlog.typing.Processor]] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -46,7 +46,7 @@ def place_of(error: BaseException) -> str:
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
-def log_stray_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def log_stray_error(_: object, context: dict[str, Any]) -> None:
     """A loop's handler for what no task handled: the loop's own would write the exception's text."""
     error = context.get("exception")
     told = {"error": type(error).__name__, "at": place_of(error)} if isinstance(error, BaseException) else {}
