@@ -102,3 +102,13 @@ def test_the_table_of_rights_names_whatever_the_manifest_grants(root: Path, docs
 
     assert {"secrets", "pods"} < kinds
     assert [kind for kind in kinds if names.get(kind, kind) not in text] == []
+
+
+def test_the_readmes_commands_are_among_those_that_are_run(root: Path, docs: Path):
+    """The page's are typed in by the tests on a cluster; a copy that differs would be tried first, and fail."""
+    shown = [line.partition("   #")[0] for line in section(root / "README.md", "## On a cluster").splitlines()]
+    run = section(docs / "operator.md", "## Try it").splitlines()
+    commands = [line for line in shown if line.startswith(("$ python", "$ kubectl apply", "$ grokwarden"))]
+
+    assert len(commands) == 5
+    assert [line for line in commands if line not in run] == []
