@@ -40,6 +40,7 @@ class DeafProxy:
         server: Its URL.
         ca: The authority of its certificate, a file.
         swallows: For connections that are made from now on, and with ``deafen`` for those that are open.
+        has_expired: A watch was told so since ``expire``.
         asked: Every target that was asked for, in order.
     """
 
@@ -47,6 +48,7 @@ class DeafProxy:
     ca: Path
     swallows: Swallows = lambda _: False
     expires: Swallows = lambda _: False
+    has_expired: bool = False
     asked: list[str] = field(default_factory=list)
     open: list[Connection] = field(default_factory=list)
 
@@ -69,6 +71,10 @@ class DeafProxy:
     def expire(self, expires: Swallows) -> None:
         """The next watch that asks that is told that its version is too old, as after a compaction."""
         self.expires = expires
+
+    def count(self, matches: Swallows) -> int:
+        """How often something like that was asked."""
+        return sum(matches(target) for target in self.asked)
 
     def heal(self) -> None:
         """Nothing is swallowed on connections that are made from now on."""
@@ -116,7 +122,7 @@ async def _both_ways(
                 proxy.asked.append(connection.target)
                 connection.is_swallowed = proxy.swallows(connection.target)
                 if proxy.expires(connection.target):
-                    proxy.expires = lambda _: False
+                    proxy.expires, proxy.has_expired = lambda _: False, True
                     client[1].write(_GONE)
                     await client[1].drain()
                     return
