@@ -245,10 +245,9 @@ class _Operator:
         return [reason for reason, holds in reasons.items() if holds]
 
     def _remarks(self) -> list[str]:
-        remarks = (
-            [] if self._watching.is_connected else ["the API server does not answer; sidecars have what it said last"]
-        )
-        return remarks + ([self._certificates.problem] if self._certificates.problem else [])
+        told = "nothing new is heard from the API server; sidecars have what it said last"
+        unheard = f"{told}: {self._watching.problem}" if self._watching.problem else ""
+        return [remark for remark in (unheard, self._certificates.problem) if remark]
 
 
 async def _forbidden() -> AsyncIterator[SecretFact | SecretTrouble]:

@@ -173,6 +173,13 @@ class _StreamFigures(Collector):
             "result",
             {"accepted": 0, **{problem.value: 0 for problem in AckProblem}, **counts.acks},
         )
+        yield _family(
+            CounterMetricFamily,
+            "config_requests_refused",
+            "Requests of sidecars, or of strangers, that were refused, by the reason that they were told.",
+            "reason",
+            counts.refused,
+        )
         yield CounterMetricFamily(
             f"{_PREFIX}config_sent_bytes", "Bytes sent on streams to sidecars, before TLS.", value=counts.bytes_sent
         )

@@ -124,7 +124,7 @@ def _without_secret(reference: str, namespace: str, name: str, entry: str, troub
         case SecretTrouble.FORBIDDEN:
             message = (
                 f"the operator may not read Secrets in namespace {namespace}; "
-                "let it, by listing the namespace in the operator's values"
+                "let it: name the namespace in its --secret-namespace, and bind grokwarden-secrets-reader there"
             )
             return _refused(reference, Reason.SECRET_FORBIDDEN, message)
         case SecretTrouble.UNREAD:

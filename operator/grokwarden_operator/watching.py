@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -82,7 +82,8 @@ class Watching:
         self._deaf = asyncio.Event()
         self._complete = asyncio.Event()
         self._never_listed = set(Kind)
-        self._answers = False
+        self._answers: bool | None = None
+        self._error = ""
 
     async def run(self) -> None:
         """Listens until it is cancelled; whatever goes wrong is logged, and mended as far as it can be."""
@@ -103,7 +104,12 @@ class Watching:
     @property
     def is_connected(self) -> bool:
         """The API server has done what it was asked last."""
-        return self._answers
+        return self._answers is True
+
+    @property
+    def problem(self) -> str:
+        """Why nothing new is heard, as the last attempt told it; empty if all is well, or nothing was tried yet."""
+        return self._error if self._answers is False else ""
 
     def healthy(self) -> bool:
         """False once restarting kopf again and again did not bring a watch back; then only a new process may help."""
@@ -253,11 +259,13 @@ class Watching:
         return Trouble.SILENT if is_deaf else None
 
     def _note(self, *, answers: bool, error: ClusterError | None = None) -> None:
+        if error is not None:
+            self._error = str(error)
         if answers == self._answers:
             return
         self._answers = answers
         if answers:
             log.info("api_server_answered", server=self._connection.server)
         else:
-            told: dict[str, Any] = {} if error is None else {"error": str(error)}
-            log.warning("api_server_lost", server=self._connection.server, **told)
+            self._error = str(error or "a watch could not be opened; it is tried again")
+            log.warning("api_server_lost", server=self._connection.server, error=self._error)
