@@ -22,6 +22,7 @@ from grokwarden_operator.cluster_errors import (
     ClusterUnavailableError,
 )
 from grokwarden_operator.connection import Connection
+from grokwarden_operator.shallow_json import shallow
 
 FIELD_MANAGER: Final = "grokwarden-operator"
 _APPLY: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
@@ -194,7 +195,7 @@ def _seconds(text: str) -> float | None:
 
 def _decoded(body: bytes, what: str) -> dict[str, Any]:
     try:
-        content = msgspec.json.decode(body)
+        content = msgspec.json.decode(shallow(body))
     except msgspec.DecodeError as error:
         raise ClusterUnavailableError(what, "the answer is no JSON") from error
     if not isinstance(content, dict):

@@ -7,17 +7,25 @@ out. An object is its uid: one that is deleted and made anew under the same name
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+import msgspec
+import structlog
 
 from grokwarden.bundle import digest_of
 from grokwarden.compiler.proving import failed_tests
 from grokwarden.compiler.scope import Scope, metadata_of
 from grokwarden.compiler.units import CompiledPack, CompiledTarget, compile_pack, compile_target
+from grokwarden.edge.logs import place_of
 from grokwarden.errors import BundleError, Problem, ResourceError
 from grokwarden.resources import Document
 from grokwarden_operator.listing import Listing, ResourceFact
 from grokwarden_operator.secret_keys import bound
 
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+MAX_DOCUMENT_BYTES: Final = 1_000_000
+"""A ConfigMap, in which the last good version is kept, holds 1,048,576 bytes."""
 _Unit = TypeVar("_Unit", CompiledPack, CompiledTarget)
 
 
@@ -141,7 +149,7 @@ class ResourceCompiler:
         if known is not None and known.verdict.fact.generation == fact.generation:
             return replace(known, verdict=replace(known.verdict, fact=fact))
         newest, problems = _attempt(compile_unit, fact.document)
-        failures = _failures(newest) if isinstance(newest, CompiledPack) else ()
+        failures = _failures(newest, fact.document) if isinstance(newest, CompiledPack) else ()
         if newest is not None and not failures:
             good: StoredResource | None = StoredResource(
                 uid=fact.uid, generation=fact.generation, document=fact.document
@@ -180,16 +188,32 @@ class ResourceCompiler:
 
 def _attempt(compile_unit: Callable[[Document], _Unit], document: Document) -> tuple[_Unit | None, tuple[Problem, ...]]:
     try:
+        size = len(msgspec.json.encode(document.content))
+        if size > MAX_DOCUMENT_BYTES:
+            message = f"is {size:,} bytes; at most {MAX_DOCUMENT_BYTES:,} can be kept over a restart of the operator"
+            return None, (Problem(path="spec", message=f"{message}: split it"),)
         return compile_unit(document), ()
     except ResourceError as error:
         return None, tuple(error.problems)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one object must not keep the others from applying
+        return None, (_unexpected(error, document, "spec", "compiling it"),)
 
 
-def _failures(pack: CompiledPack) -> tuple[Problem, ...]:
+def _failures(pack: CompiledPack, document: Document) -> tuple[Problem, ...]:
     try:
         return failed_tests(pack)
     except BundleError as error:
         return (Problem(path="spec.tests", message=f"the tests can't be run: {error}"),)
+    except Exception as error:  # noqa: BLE001 - as above
+        return (_unexpected(error, document, "spec.tests", "running the tests"),)
+
+
+def _unexpected(error: Exception, document: Document, path: str, what: str) -> Problem:
+    """An error of ours, told as the object's: its text could quote anything."""
+    kind, metadata = document.content.get("kind"), document.content.get("metadata") or {}
+    name = f"{metadata.get('namespace')}/{metadata.get('name')}"
+    log.error("compiling_failed", kind=kind, name=name, error=type(error).__name__, at=place_of(error))
+    return Problem(path=path, message=f"{what} failed with {type(error).__name__}, which the operator's log tells of")
 
 
 def _identity(unit: CompiledPack | CompiledTarget) -> tuple[str, str, int]:

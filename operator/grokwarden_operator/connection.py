@@ -18,6 +18,7 @@ from yaml import YAMLError
 from yarl import URL
 
 from grokwarden_operator.cluster_errors import ClusterConfigError
+from grokwarden_operator.shallow_json import ShallowResponse
 
 SERVICE_ACCOUNT_DIR: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _LOAD_SECONDS: Final = 30.0
@@ -57,6 +58,7 @@ class Connection:
             middlewares=(self._authorized,),
             trace_configs=list(trace_configs),
             proxy=self._configuration.proxy or None,
+            response_class=ShallowResponse,
         )
 
     async def _authorized(

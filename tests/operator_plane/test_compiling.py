@@ -2,7 +2,7 @@
 
 import pytest
 
-from grokwarden_operator.compiling import ResourceCompiler, StoredResource
+from grokwarden_operator.compiling import MAX_DOCUMENT_BYTES, ResourceCompiler, StoredResource
 from listings import BROKEN, CHAIN, ROOT, XAI, listing, pack, target
 
 FAILING = f"{{{CHAIN}, tests: [{{name: t, request: {{user: hello}}, expect: {{action: Block}}}}]}}"
@@ -162,3 +162,29 @@ def test_a_keys_reference_names_the_hosts_that_it_may_go_to():
         "shop/xai-key/XAI_API_KEY@api.x.ai:443",
         "shop/xai-key/XAI_API_KEY@eu.api.x.ai:443@proxy.corp:3128",
     ]
+
+
+def test_an_object_that_breaks_the_compiler_is_refused_alone():
+    """Whoever may write one pack would else end the operator for all of them, and again at each start."""
+    poison: object = "x"
+    for _ in range(5000):
+        poison = {"a": poison}
+    fact = pack(PASSING, name="poison")
+    fact.document.content["spec"]["tests"][0]["request"] = {"body": poison}
+    verdicts = compiler().verdicts(listing(fact, pack(PASSING))).packs
+
+    assert verdicts[NAME].is_good
+    assert not verdicts["shop/poison"].is_good
+    assert "RecursionError" in verdicts["shop/poison"].problems[0].message
+
+
+def test_a_pack_that_can_not_be_kept_is_refused():
+    """It would be in force until a broken edit meets a restart of the operator, and then be gone without a word."""
+    large = pack(PASSING, generation=2)
+    large.document.content["spec"]["tests"][0]["request"]["user"] = "x" * MAX_DOCUMENT_BYTES
+    heart = compiler()
+    heart.verdicts(listing(pack(PASSING)))
+    verdict = heart.verdicts(listing(large)).packs[NAME]
+
+    assert verdict.in_force_generation == 1
+    assert "1,000,000" in verdict.problems[0].message
