@@ -11,6 +11,8 @@ from grokwarden_operator.plan import StatusDraft
 
 MAX_BACKOFF_SECONDS: Final = 2.0
 REJECTED_SECONDS: Final = 60.0
+LAG_SECONDS: Final = 10.0
+"""How far a watch may be behind what was written; if it is further, the same is written again."""
 _FIRST_BACKOFF_SECONDS: Final = 0.1
 _AWAY_AFTER: Final = 3
 
@@ -60,6 +62,7 @@ class StatusObject:
     is_writing: bool = False
     _settled: StatusDraft | None = None
     _is_shown: bool = False
+    _shown_by: float = 0.0
     _is_gone: bool = False
     _failures: int = 0
     _trouble: str = field(default="", repr=False)
@@ -68,6 +71,11 @@ class StatusObject:
     def is_pending(self) -> bool:
         """Something is to be written, or at least to be compared."""
         return not self._is_gone and self._settled != self.draft
+
+    @property
+    def is_awaited(self) -> bool:
+        """The watch has not shown yet what was written."""
+        return self.written is not None and not self._is_shown
 
     @property
     def standing(self) -> Mapping[str, Any]:
@@ -79,16 +87,19 @@ class StatusObject:
         if self._trouble and draft != self.draft:
             self.due_at = now
         self.draft = draft
-        self.see(seen)
+        self.see(seen, now=now)
 
-    def see(self, seen: Mapping[str, Any]) -> None:
-        """The watch shows this. After it has shown what was written, anything else is somebody else's."""
+    def see(self, seen: Mapping[str, Any], *, now: float) -> None:
+        """The watch shows this. Once it must have shown what was written, anything else is somebody else's.
+
+        Looks are seldom: what was written may have been overwritten before anybody looked.
+        """
         self.seen = seen
         if self.written is None:
             self._settled = None
         elif is_same_status(seen, self.written):
             self._is_shown = True
-        elif self._is_shown:
+        elif self._is_shown or now >= self._shown_by:
             self.forget()
 
     def forget(self) -> None:
@@ -113,8 +124,9 @@ class StatusObject:
         self._is_shown = False
         self._trouble = ""
         self.due_at = now + interval_seconds
+        self._shown_by = now + LAG_SECONDS
         self.settle(draft)
-        self.see(self.seen)
+        self.see(self.seen, now=now)
 
     def failed(self, *, now: float) -> None:
         """Nobody knows whether it was taken."""

@@ -4,7 +4,7 @@
 |---|---|
 | several wishes for one object | the newest is written; at most one write per object and ``MIN_INTERVAL_SECONDS`` |
 | what is wished stands there already | nothing |
-| somebody else has overwritten it | it is put back with the first wish after the watch has shown that |
+| somebody else has overwritten it | put back by a wish once the watch shows that, or ``LAG_SECONDS`` after the write |
 | the API server is away | tried again, at most ``MAX_BACKOFF_SECONDS`` apart; then the newest wishes are written |
 | the API server rejects a status | said once; tried again when another is wished, or after a minute |
 | the object is gone, or another has its name | never tried again |
@@ -98,7 +98,7 @@ class StatusWriter:
         found = self._objects.get(key)
         if found is None:
             found = self._objects[key] = StatusObject(key=key, draft=draft, seen=seen)
-        elif found.seen is seen and found.draft == draft:
+        elif found.seen is seen and found.draft == draft and not found.is_awaited:
             return
         else:
             found.wish(draft, seen, now=self._clock())
