@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from deaf_proxy import deaf_proxy
+from deaf_proxy import DeafProxy, Swallows, deaf_proxy
 from e2e.cluster.components import Component
 from e2e.cluster.control_plane import ControlPlane
 from e2e.cluster.local import LocalControlPlane
 from eventually import eventually
-from grokwarden_operator.cluster import Cluster, Timeouts, open_cluster
-from grokwarden_operator.connection import Connection
-from grokwarden_operator.inventory import Inventory
-from grokwarden_operator.kopf_settings import ListeningTimings
+from grokwarden_operator.cluster.client import Cluster, Timeouts, open_cluster
+from grokwarden_operator.cluster.connection import Connection
 from grokwarden_operator.listing import Kind
-from grokwarden_operator.watchdog import WatchdogTimings
-from grokwarden_operator.watching import Watching, WatchTimings
+from grokwarden_operator.watching.inventory import Inventory
+from grokwarden_operator.watching.kopf_settings import ListeningTimings
+from grokwarden_operator.watching.watchdog import WatchdogTimings
+from grokwarden_operator.watching.watching import Watching, WatchTimings
 from kube import Kubectl, Object, apply_crds, plain_pod, sidecar_pod
 from operator_account import (
     ACCOUNT,
@@ -121,11 +121,19 @@ async def operator(account: ServiceAccountDirectory) -> AsyncIterator[Operator]:
 
 async def watches_opened(operator: Operator, *, within_seconds: float = NEVER, timeout_seconds: float = 15) -> None:
     """Every watch has been opened by kopf since the operator began, and not longer ago than that."""
-    await eventually(
-        lambda: max(operator.watching.ages().values()) < min(within_seconds, time.monotonic() - operator.begun),
-        timeout_seconds=timeout_seconds,
-        state=operator.watching.ages,
-    )
+
+    def are_open() -> bool:
+        running_for = time.monotonic() - operator.begun
+        return max(operator.watching.ages().values()) < min(within_seconds, running_for)
+
+    await eventually(are_open, timeout_seconds=timeout_seconds, state=operator.watching.ages)
+
+
+async def settled(operator: Operator, proxy: DeafProxy) -> None:
+    """Every watch is open, and the lists that follow upon that have been asked for: all else has to be heard."""
+    await operator.watching.ready()
+    await watches_opened(operator)
+    await eventually(lambda: proxy.count(lists_of("policypacks")) >= 3, timeout_seconds=5, state=lambda: proxy.asked)
 
 
 def pack(name: str, *, version: str = "0.1.0") -> Object:
@@ -233,8 +241,7 @@ async def test_a_watch_that_went_deaf_is_replaced_within_seconds(
         deaf_proxy(control_plane.server, control_plane.ca, tmp_path) as proxy,
         operator_on(account.connection(server=proxy.server, ca=proxy.ca), UNWATCHED) as operator,
     ):
-        await operator.watching.ready()
-        await watches_opened(operator)
+        await settled(operator, proxy)
 
         assert proxy.deafen(watches_of("policypacks")) == 1
         watched = proxy.count(watches_of("policypacks"))
@@ -255,8 +262,7 @@ async def test_a_watch_that_keeps_something_to_itself_is_found_by_a_list(
         deaf_proxy(control_plane.server, control_plane.ca, tmp_path) as proxy,
         operator_on(account.connection(server=proxy.server, ca=proxy.ca), PATIENT) as operator,
     ):
-        await operator.watching.ready()
-        await watches_opened(operator)
+        await settled(operator, proxy)
 
         assert proxy.deafen(watches_of("policypacks")) == 1
         await kubectl.inside(namespace).apply(pack("unheard"))
@@ -278,8 +284,7 @@ async def test_a_watch_that_stays_deaf_is_no_secret(
         deaf_proxy(control_plane.server, control_plane.ca, tmp_path) as proxy,
         operator_on(account.connection(server=proxy.server, ca=proxy.ca), QUICK) as operator,
     ):
-        await operator.watching.ready()
-        await watches_opened(operator)
+        await settled(operator, proxy)
 
         proxy.deafen(watches_of("policypacks"), also_later=True)
         await eventually(lambda: operator.watching.restarts >= 1, timeout_seconds=15)
@@ -304,8 +309,7 @@ async def test_a_watch_that_sends_rubbish_costs_one_restart(
         deaf_proxy(control_plane.server, control_plane.ca, tmp_path) as proxy,
         operator_on(account.connection(server=proxy.server, ca=proxy.ca), QUICK) as operator,
     ):
-        await operator.watching.ready()
-        await watches_opened(operator)
+        await settled(operator, proxy)
 
         assert proxy.spoil(watches_of("policypacks")) == 1
         await kubectl.inside(namespace).apply(pack("garbled"))
@@ -317,8 +321,12 @@ async def test_a_watch_that_sends_rubbish_costs_one_restart(
         assert operator.watching.healthy()
 
 
-def watches_of(plural: str):
+def watches_of(plural: str) -> Swallows:
     return lambda target: f"/{plural}?" in target and "watch=true" in target
+
+
+def lists_of(plural: str) -> Swallows:
+    return lambda target: f"/{plural}?" in target and "watch=true" not in target
 
 
 # An API server that is away
@@ -369,8 +377,7 @@ async def test_a_deletion_that_no_watch_tells_of_is_noticed(
         deaf_proxy(control_plane.server, control_plane.ca, tmp_path) as proxy,
         operator_on(account.connection(server=proxy.server, ca=proxy.ca), QUICK) as operator,
     ):
-        await operator.watching.ready()
-        await watches_opened(operator)
+        await settled(operator, proxy)
         assert proxy.deafen(watches_of("policypacks")) == 1
         proxy.expire(watches_of("policypacks"))
         await inside("delete", "policypack", "doomed")
