@@ -13,7 +13,7 @@ import uvloop
 from yarl import URL
 
 from grokwarden.edge.addresses import Address, address_of, listen
-from grokwarden_sidecar.servers import HttpServer
+from grokwarden_sidecar.serving.servers import HttpServer
 
 _NOT_PASSED_ON: Final = frozenset({b"host", b"content-length", b"connection", b"transfer-encoding"})
 _Receive = Callable[[], Awaitable[dict[str, Any]]]

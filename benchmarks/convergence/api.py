@@ -10,7 +10,7 @@ import aiohttp
 from benchmarks.convergence.documents import Object
 from benchmarks.convergence.errors import RunError
 
-from grokwarden_operator.connection import connection_to
+from grokwarden_operator.cluster.connection import connection_to
 
 _REQUEST: Final = aiohttp.ClientTimeout(total=60)
 _WATCH: Final = aiohttp.ClientTimeout(total=None)

@@ -23,12 +23,12 @@ import uvloop
 
 from grokwarden.bundle import Bundle, Manifest, PackPart, PartRef, TargetPart, decode_part
 from grokwarden.config_stream import RECONNECT_JITTER_SECONDS, Ack, StreamEvent
-from grokwarden_sidecar.bundle_source import Outcome, PackOutcome, Rejection, Update
-from grokwarden_sidecar.last_good import LastGood
-from grokwarden_sidecar.lent_keys import LentKeys
-from grokwarden_sidecar.stream_client import ConfigStream, Event, Operator, StreamClient
-from grokwarden_sidecar.stream_source import StreamSource
-from grokwarden_sidecar.stream_status import StreamStatus
+from grokwarden_sidecar.configuration.bundle_source import Outcome, PackOutcome, Rejection, Update
+from grokwarden_sidecar.stream.client import ConfigStream, Event, Operator, StreamClient
+from grokwarden_sidecar.stream.last_good import LastGood
+from grokwarden_sidecar.stream.lent_keys import LentKeys
+from grokwarden_sidecar.stream.source import StreamSource
+from grokwarden_sidecar.stream.status import StreamStatus
 
 _MAX_LINE_BYTES: Final = 1024 * 1024
 _Part = TypeVar("_Part", PackPart, TargetPart)

@@ -10,8 +10,8 @@ from grokwarden.bundle import Manifest, PartRef, digest_of_bytes, encode_part
 from grokwarden.compiler.scope import Scope
 from grokwarden.compiler.units import compile_pack
 from grokwarden.resources import Document
-from grokwarden_sidecar.building import InForce, build
-from grokwarden_sidecar.bundle_source import Update
+from grokwarden_sidecar.configuration.building import InForce, build
+from grokwarden_sidecar.configuration.bundle_source import Update
 
 _TIMES: Final = 5
 

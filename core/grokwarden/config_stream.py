@@ -177,7 +177,7 @@ def decode_ack(data: bytes) -> Ack:
         raise MalformedMessageError(f"an ack of {len(data)} bytes; expected at most {MAX_ACK_BYTES}")
     try:
         ack = msgspec.json.decode(data, type=Ack)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise MalformedMessageError(f"not an ack: {error}") from error
     if any(bool(pack.reason) is pack.applied for pack in ack.packs):
         raise MalformedMessageError("not an ack: a pack has a reason if, and only if, it is refused")
@@ -199,6 +199,8 @@ def decode_keys(data: bytes) -> Keys:
         return msgspec.json.decode(data, type=Keys)
     except msgspec.DecodeError as error:
         raise MalformedMessageError(f"not a keys event: {error}") from error
+    except UNREADABLE as error:
+        raise MalformedMessageError(f"not a keys event ({type(error).__name__})") from None
 
 
 def _agreed(pack: AckedPack) -> AckedPack:

@@ -12,20 +12,20 @@ from typing import Final
 
 import structlog
 
-from grokwarden_operator.compiling import ResourceCompiler, Verdicts
-from grokwarden_operator.convergence import Convergence
 from grokwarden_operator.good_versions import GoodVersions
 from grokwarden_operator.inbox import Inbox
-from grokwarden_operator.inventory import Inventory
 from grokwarden_operator.listing import Kind, Listing
 from grokwarden_operator.metrics import OperatorMetrics
 from grokwarden_operator.plan import Plan
-from grokwarden_operator.reconcile import ReconcileSettings, reconcile
+from grokwarden_operator.reconcile.compiling import ResourceCompiler, Verdicts
+from grokwarden_operator.reconcile.convergence import Convergence
+from grokwarden_operator.reconcile.reconcile import ReconcileSettings, reconcile
 from grokwarden_operator.reports import SidecarReport
-from grokwarden_operator.secret_watches import SecretName, SecretWatches
-from grokwarden_operator.status_object import ObjectKey
-from grokwarden_operator.status_writer import StatusWriter
-from grokwarden_operator.streams import StreamHub
+from grokwarden_operator.status.status_object import ObjectKey
+from grokwarden_operator.status.writer import StatusWriter
+from grokwarden_operator.stream.hub import StreamHub
+from grokwarden_operator.watching.inventory import Inventory
+from grokwarden_operator.watching.secret_watches import SecretName, SecretWatches
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

@@ -11,9 +11,9 @@ from typing import Any, Final, Protocol
 import structlog
 
 from grokwarden.resources import Document
-from grokwarden_operator import cluster_values
-from grokwarden_operator.cluster_errors import ClusterError
-from grokwarden_operator.compiling import StoredResource, Verdicts
+from grokwarden_operator.cluster import values as cluster_values
+from grokwarden_operator.cluster.errors import ClusterError
+from grokwarden_operator.reconcile.compiling import StoredResource, Verdicts
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

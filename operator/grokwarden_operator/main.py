@@ -15,29 +15,29 @@ import uvloop
 
 from grokwarden.edge.addresses import address_of, listen
 from grokwarden.edge.logs import log_stray_error
-from grokwarden_operator.bounded_server import BoundedServer
-from grokwarden_operator.certificates import CertificateKeeper
-from grokwarden_operator.cluster import Cluster, open_cluster
-from grokwarden_operator.cluster_errors import ClusterError
-from grokwarden_operator.cluster_values import PodIdentity
-from grokwarden_operator.compiling import ResourceCompiler, StoredResource
-from grokwarden_operator.config_server import ConfigApi
-from grokwarden_operator.connection import Connection, connection_to
+from grokwarden_operator.certs.keeper import CertificateKeeper
+from grokwarden_operator.cluster.client import Cluster, open_cluster
+from grokwarden_operator.cluster.connection import Connection, connection_to
+from grokwarden_operator.cluster.errors import ClusterError
+from grokwarden_operator.cluster.values import PodIdentity
 from grokwarden_operator.controller import Controller, Told
 from grokwarden_operator.good_versions import GoodVersions
-from grokwarden_operator.identity import Authenticator
 from grokwarden_operator.inbox import Inbox
-from grokwarden_operator.inventory import Inventory
 from grokwarden_operator.listing import Kind, PodFact, SecretFact, SecretTrouble
 from grokwarden_operator.metrics import OperatorMetrics
 from grokwarden_operator.probes import probe_app
-from grokwarden_operator.reconcile import ReconcileSettings
-from grokwarden_operator.secret_watches import SecretWatches
+from grokwarden_operator.reconcile.compiling import ResourceCompiler, StoredResource
+from grokwarden_operator.reconcile.reconcile import ReconcileSettings
 from grokwarden_operator.serving import HttpServer, serve
 from grokwarden_operator.settings import OperatorSettings
-from grokwarden_operator.status_writer import StatusWriter
-from grokwarden_operator.streams import StreamHub
-from grokwarden_operator.watching import Watching
+from grokwarden_operator.status.writer import StatusWriter
+from grokwarden_operator.stream.bounded_server import BoundedServer
+from grokwarden_operator.stream.config_server import ConfigApi
+from grokwarden_operator.stream.hub import StreamHub
+from grokwarden_operator.stream.identity import Authenticator
+from grokwarden_operator.watching.inventory import Inventory
+from grokwarden_operator.watching.secret_watches import SecretWatches
+from grokwarden_operator.watching.watching import Watching
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

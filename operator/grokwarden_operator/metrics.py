@@ -12,13 +12,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from grokwarden_operator.acks import AckProblem
-from grokwarden_operator.convergence import Converged
 from grokwarden_operator.listing import Kind, Listing
 from grokwarden_operator.plan import StatusDraft, Truth
-from grokwarden_operator.pod_stream import StreamEnd
-from grokwarden_operator.status_object import WriteResult
-from grokwarden_operator.streams import SidecarState, StreamCounts
+from grokwarden_operator.reconcile.convergence import Converged
+from grokwarden_operator.status.status_object import WriteResult
+from grokwarden_operator.stream.acks import AckProblem
+from grokwarden_operator.stream.hub import SidecarState, StreamCounts
+from grokwarden_operator.stream.pod_stream import StreamEnd
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 

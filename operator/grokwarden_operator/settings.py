@@ -11,7 +11,7 @@ from typing import Final
 from grokwarden.edge.addresses import Address
 from grokwarden.edge.logs import LogFormat, LogLevel
 from grokwarden.errors import SettingsError
-from grokwarden_operator.hosts import HostRule, rule_of
+from grokwarden_operator.reconcile.hosts import HostRule, rule_of
 
 DEFAULT_LISTEN_CONFIG: Final = "0.0.0.0:9444"
 DEFAULT_LISTEN_HTTP: Final = "0.0.0.0:9090"

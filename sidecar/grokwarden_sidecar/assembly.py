@@ -7,20 +7,20 @@ import time
 from collections.abc import Iterator
 
 from grokwarden.catalog import Catalog, load_catalog
-from grokwarden_sidecar.accounting import Accountant
-from grokwarden_sidecar.admin import AdminPlane
-from grokwarden_sidecar.answering import Answerer
-from grokwarden_sidecar.app import DataPlane
-from grokwarden_sidecar.applying import Applier
-from grokwarden_sidecar.audit_writer import AuditWriter
-from grokwarden_sidecar.bundle_store import BundleStore
-from grokwarden_sidecar.call_log import CallLedger
+from grokwarden_sidecar.audit.writer import AuditWriter
+from grokwarden_sidecar.calls.accounting import Accountant
+from grokwarden_sidecar.calls.answering import Answerer
+from grokwarden_sidecar.calls.app import DataPlane
+from grokwarden_sidecar.calls.call_log import CallLedger
+from grokwarden_sidecar.calls.proxy import ChatProxy, Dispatcher, ModelsProxy
+from grokwarden_sidecar.calls.routing import TargetStates
+from grokwarden_sidecar.calls.upstream_aiohttp import AiohttpUpstream
+from grokwarden_sidecar.configuration.applying import Applier
+from grokwarden_sidecar.configuration.bundle_store import BundleStore
 from grokwarden_sidecar.metrics import Metrics
-from grokwarden_sidecar.proxy import ChatProxy, Dispatcher, ModelsProxy
-from grokwarden_sidecar.routing import TargetStates
+from grokwarden_sidecar.serving.admin import AdminPlane
 from grokwarden_sidecar.settings import ServingSettings
 from grokwarden_sidecar.supply import Supply
-from grokwarden_sidecar.upstream_aiohttp import AiohttpUpstream
 
 
 class Sidecar:

@@ -8,16 +8,16 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from grokwarden_sidecar.applying import Applier, MissingKeys
-from grokwarden_sidecar.bundle_store import BundleStore
-from grokwarden_sidecar.last_good import LastGood
-from grokwarden_sidecar.lent_keys import LentKeys
-from grokwarden_sidecar.pod_identity import NOBODY, identity_in
+from grokwarden_sidecar.configuration.applying import Applier, MissingKeys
+from grokwarden_sidecar.configuration.bundle_store import BundleStore
 from grokwarden_sidecar.settings import SidecarSettings
-from grokwarden_sidecar.stream_client import Operator, StreamClient
-from grokwarden_sidecar.stream_errors import StreamError
-from grokwarden_sidecar.stream_source import StreamSource
-from grokwarden_sidecar.stream_status import StreamReport, StreamStatus
+from grokwarden_sidecar.stream.client import Operator, StreamClient
+from grokwarden_sidecar.stream.errors import StreamError
+from grokwarden_sidecar.stream.last_good import LastGood
+from grokwarden_sidecar.stream.lent_keys import LentKeys
+from grokwarden_sidecar.stream.pod_identity import NOBODY, identity_in
+from grokwarden_sidecar.stream.source import StreamSource
+from grokwarden_sidecar.stream.status import StreamReport, StreamStatus
 
 
 class InPod:

@@ -17,12 +17,12 @@ from grokwarden.edge.addresses import Address, address_of, listen, listen_unix
 from grokwarden.edge.logs import log_stray_error
 from grokwarden.errors import SettingsError
 from grokwarden_sidecar.assembly import Sidecar
-from grokwarden_sidecar.audit_writer import AuditWriter
+from grokwarden_sidecar.audit.writer import AuditWriter
+from grokwarden_sidecar.calls.upstream_aiohttp import AiohttpUpstream
 from grokwarden_sidecar.memory import settle_memory
-from grokwarden_sidecar.servers import HttpServer
+from grokwarden_sidecar.serving.servers import HttpServer
 from grokwarden_sidecar.settings import RunSettings, ServingSettings, SidecarSettings
 from grokwarden_sidecar.supply import StartRefused, Supply
-from grokwarden_sidecar.upstream_aiohttp import AiohttpUpstream
 
 log = structlog.stdlib.get_logger(__name__)
 

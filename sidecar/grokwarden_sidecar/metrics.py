@@ -12,8 +12,8 @@ from grokwarden.audit.record import Tokens
 from grokwarden.engine.decision import Decision
 from grokwarden.exchange.model import OPAQUE_REASONS
 from grokwarden.vocabulary import Endpoint
-from grokwarden_sidecar.breaker import CircuitState
-from grokwarden_sidecar.outcome import Outcome
+from grokwarden_sidecar.calls.breaker import CircuitState
+from grokwarden_sidecar.calls.outcome import Outcome
 from grokwarden_sidecar.series import CounterSeries, HistogramSeries
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]

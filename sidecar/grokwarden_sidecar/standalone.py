@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from grokwarden.compilation import CompileRequest
-from grokwarden_sidecar.applying import Applier
-from grokwarden_sidecar.bundle_source import Rejection
-from grokwarden_sidecar.bundle_store import BundleStore
-from grokwarden_sidecar.call_log import Identity
-from grokwarden_sidecar.file_source import FileSource
-from grokwarden_sidecar.keys import KeyRing
+from grokwarden_sidecar.calls.call_log import Identity
+from grokwarden_sidecar.configuration.applying import Applier
+from grokwarden_sidecar.configuration.bundle_source import Rejection
+from grokwarden_sidecar.configuration.bundle_store import BundleStore
+from grokwarden_sidecar.configuration.file_source import FileSource
+from grokwarden_sidecar.configuration.keys import KeyRing
 from grokwarden_sidecar.settings import RunSettings
-from grokwarden_sidecar.stream_status import StreamReport
+from grokwarden_sidecar.stream.status import StreamReport
 from grokwarden_sidecar.supply import StartRefused
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from grokwarden.errors import GrokwardenError
-from grokwarden_sidecar.applying import Applier, MissingKeys
-from grokwarden_sidecar.bundle_store import BundleStore
-from grokwarden_sidecar.call_log import Identity
-from grokwarden_sidecar.keys import TargetKeys
-from grokwarden_sidecar.stream_status import StreamReport
+from grokwarden_sidecar.calls.call_log import Identity
+from grokwarden_sidecar.configuration.applying import Applier, MissingKeys
+from grokwarden_sidecar.configuration.bundle_store import BundleStore
+from grokwarden_sidecar.configuration.keys import TargetKeys
+from grokwarden_sidecar.stream.status import StreamReport
 
 
 class StartRefused(GrokwardenError):

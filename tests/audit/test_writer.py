@@ -28,7 +28,7 @@ from grokwarden.audit.errors import (
     AuditUnavailableError,
 )
 from grokwarden.audit.head import Head, public_key_text
-from grokwarden_sidecar.audit_writer import Failed, Healthy
+from grokwarden_sidecar.audit.writer import Failed, Healthy
 
 
 @contextmanager

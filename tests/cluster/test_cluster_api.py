@@ -11,18 +11,27 @@ import pytest
 
 from e2e.cluster.control_plane import ControlPlane
 from eventually import eventually
-from grokwarden_operator.api_server import DEFAULT_TIMEOUTS
-from grokwarden_operator.cluster import PAGE, Cluster, Occurrence, OwnSecret, PodIdentity, Timeouts, Write, open_cluster
-from grokwarden_operator.cluster_errors import (
+from grokwarden_operator.cluster.client import (
+    PAGE,
+    Cluster,
+    Occurrence,
+    OwnSecret,
+    PodIdentity,
+    Timeouts,
+    Write,
+    open_cluster,
+)
+from grokwarden_operator.cluster.connection import Connection, connection_to, from_service_account
+from grokwarden_operator.cluster.errors import (
     ClusterConfigError,
     ClusterForbiddenError,
     ClusterRejectedError,
     ClusterUnavailableError,
 )
-from grokwarden_operator.connection import Connection, connection_to, from_service_account
-from grokwarden_operator.facts import Fact
+from grokwarden_operator.cluster.secret_stream import SecretTimings
+from grokwarden_operator.cluster.server import DEFAULT_TIMEOUTS
 from grokwarden_operator.listing import Kind, PodFact, ResourceFact, SecretFact, SecretTrouble
-from grokwarden_operator.secret_stream import SecretTimings
+from grokwarden_operator.watching.facts import Fact
 from kube import Kubectl, Object, plain_pod, sidecar_pod
 from operator_account import (
     NAMESPACE,

@@ -10,13 +10,13 @@ import pytest
 
 from e2e.cluster.control_plane import ControlPlane
 from eventually import eventually
-from grokwarden_operator.authority import AUTHORITY_LIFETIME
-from grokwarden_operator.certificates import AUTHORITY_NAME, CertificateKeeper
-from grokwarden_operator.cluster import Cluster, open_cluster
+from grokwarden_operator.certs.authority import AUTHORITY_LIFETIME
+from grokwarden_operator.certs.keeper import AUTHORITY_NAME, CertificateKeeper
+from grokwarden_operator.cluster.client import Cluster, open_cluster
 from grokwarden_operator.listing import Kind, ResourceFact
 from grokwarden_operator.plan import ConditionDraft, ConditionType, NackDraft, Reason, SidecarTally, StatusDraft, Truth
-from grokwarden_operator.status_object import WriteResult
-from grokwarden_operator.status_writer import StatusWriter
+from grokwarden_operator.status.status_object import WriteResult
+from grokwarden_operator.status.writer import StatusWriter
 from kube import Kubectl, Object
 from operator_account import NAMESPACE, account_directory, install_account
 from tls_handshakes import shake_hands, trusting

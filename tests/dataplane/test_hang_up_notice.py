@@ -6,8 +6,8 @@ import pytest
 
 from eventually import eventually
 from grokwarden.edge.addresses import Address, address_of, listen
-from grokwarden_sidecar.connection import ClientConnection
-from grokwarden_sidecar.servers import HttpServer
+from grokwarden_sidecar.calls.connection import ClientConnection
+from grokwarden_sidecar.serving.servers import HttpServer
 from raw_client import connection, request_bytes
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -10,8 +10,8 @@ import pytest
 from answers import answer
 from eventually import eventually
 from grokwarden.edge.addresses import Address, address_of, listen
-from grokwarden_sidecar.http_protocol import WireLimits
-from grokwarden_sidecar.servers import HttpServer
+from grokwarden_sidecar.serving.http_protocol import WireLimits
+from grokwarden_sidecar.serving.servers import HttpServer
 from raw_client import connection, request_bytes, send_bytes
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from eventually import eventually
 from grokwarden.bundle import canonical_bytes, digest_of_bytes
 from grokwarden.config_stream import MAX_EVENT_BYTES, StreamEvent, encode_event
-from grokwarden_sidecar.stream_frames import FrameReader, StreamBrokenError
+from grokwarden_sidecar.stream.frames import FrameReader, StreamBrokenError
 from pod_bundles import KEY_NAME, bundle, forbidding, grok_target
 from pod_source import followed_source
 

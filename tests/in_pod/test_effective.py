@@ -5,9 +5,9 @@ import pytest
 
 from bundles import pack_of, step_of
 from grokwarden.bundle import KeySource, Manifest, PartRef, Routing, TargetPart
-from grokwarden_sidecar.building import InForce, build
-from grokwarden_sidecar.bundle_source import RefusalReason, Update
-from grokwarden_sidecar.effective import select
+from grokwarden_sidecar.configuration.building import InForce, build
+from grokwarden_sidecar.configuration.bundle_source import RefusalReason, Update
+from grokwarden_sidecar.configuration.effective import select
 from pod_bundles import TARGET, bundle, forbidding, from_the_future, grok_target
 
 OTHER = "shop/other"

@@ -10,7 +10,7 @@ from answers import answer
 from eventually import eventually
 from fake_operator import FakeOperator
 from grokwarden.bundle import canonical_bytes, encode_part
-from grokwarden_sidecar.last_good import LastGood
+from grokwarden_sidecar.stream.last_good import LastGood
 from pod_bundles import KEY_NAME, bundle, forbidding, from_the_future, grok_target
 from sidecar import running_pod_sidecar
 

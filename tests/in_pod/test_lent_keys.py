@@ -10,8 +10,8 @@ from answers import answer
 from eventually import eventually
 from fake_grok import FakeGrok
 from grokwarden.bundle import KeySource
-from grokwarden_sidecar.keys import TargetKeyError
-from grokwarden_sidecar.lent_keys import GRACE_SECONDS, LentKeys
+from grokwarden_sidecar.configuration.keys import TargetKeyError
+from grokwarden_sidecar.stream.lent_keys import GRACE_SECONDS, LentKeys
 from pod_bundles import KEY_NAME, TARGET, bundle, forbidding, grok_target, routed_to
 from sidecar import running_pod_sidecar
 from targets import HandClock

@@ -4,7 +4,7 @@ from bundles import pack_of, step_of
 from eventually import eventually
 from grokwarden.bundle import digest_of_bytes
 from grokwarden.config_stream import MAX_PARTS
-from grokwarden_sidecar.part_shelf import PartShelf
+from grokwarden_sidecar.stream.part_shelf import PartShelf
 from pod_bundles import bundle, grok_target
 from pod_source import followed_source
 

@@ -3,10 +3,10 @@
 import pytest
 
 from grokwarden.edge.addresses import Address
-from grokwarden_sidecar.call_log import Identity
+from grokwarden_sidecar.calls.call_log import Identity
 from grokwarden_sidecar.in_pod import InPod
-from grokwarden_sidecar.pod_identity import NOBODY, identity_in
 from grokwarden_sidecar.settings import SidecarSettings
+from grokwarden_sidecar.stream.pod_identity import NOBODY, identity_in
 from pod_trust import token_of
 
 

@@ -8,7 +8,7 @@ from eventually import eventually
 from fake_operator import FakeOperator, Refusal
 from grokwarden.bundle import canonical_bytes
 from grokwarden.config_stream import RECONNECT_JITTER_SECONDS, StreamEvent, encode_event
-from grokwarden_sidecar.stream_source import MAX_RETRY_AFTER_SECONDS
+from grokwarden_sidecar.stream.source import MAX_RETRY_AFTER_SECONDS
 from pod_bundles import KEY_NAME, bundle, forbidding, grok_target
 from pod_source import followed_source
 from pod_trust import Authority, token_of

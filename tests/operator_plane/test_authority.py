@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from grokwarden_operator.authority import (
+from grokwarden_operator.certs.authority import (
     AUTHORITY_LIFETIME,
     LEAF_LIFETIME,
     Authority,
@@ -22,7 +22,7 @@ from grokwarden_operator.authority import (
     renewal_time,
     trust_bundle,
 )
-from grokwarden_operator.tls import file_in_memory, file_in_private_directory, present, server_context
+from grokwarden_operator.certs.tls import file_in_memory, file_in_private_directory, present, server_context
 from tls_handshakes import shake_hands, trusting
 
 NOW = datetime.now(UTC)

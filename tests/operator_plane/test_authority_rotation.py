@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from grokwarden_operator.authority import AUTHORITY_LIFETIME, AuthorityError, certificate_pem, new_authority
-from grokwarden_operator.authority_rotation import (
+from grokwarden_operator.certs.authority import AUTHORITY_LIFETIME, AuthorityError, certificate_pem, new_authority
+from grokwarden_operator.certs.rotation import (
     Custody,
     Step,
     advance,

@@ -13,10 +13,10 @@ from cryptography import x509
 from structlog.testing import capture_logs
 
 from grokwarden.edge.addresses import Address, listen
-from grokwarden_operator.authority import AUTHORITY_LIFETIME, LEAF_LIFETIME
-from grokwarden_operator.certificates import AUTHORITY_NAME, CertificateKeeper
-from grokwarden_operator.cluster import OwnSecret, Write
-from grokwarden_operator.cluster_errors import ClusterUnavailableError
+from grokwarden_operator.certs.authority import AUTHORITY_LIFETIME, LEAF_LIFETIME
+from grokwarden_operator.certs.keeper import AUTHORITY_NAME, CertificateKeeper
+from grokwarden_operator.cluster.client import OwnSecret, Write
+from grokwarden_operator.cluster.errors import ClusterUnavailableError
 from grokwarden_operator.serving import serve
 from tls_handshakes import shake_hands, trusting
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from grokwarden.api.status import PolicyPackStatus, ProviderTargetStatus
 from grokwarden.config_stream import MAX_MESSAGE_CHARACTERS, MAX_REASON_CHARACTERS
-from grokwarden_operator.conditions import apply_document, changed_conditions, is_same_status, status_document
 from grokwarden_operator.listing import Kind, SecretTrouble
+from grokwarden_operator.status.conditions import apply_document, changed_conditions, is_same_status, status_document
 from listings import BROKEN, CHAIN, namespace_of, pack, pod, secret, target
 from rounds import Rounds, draft_of, report
 

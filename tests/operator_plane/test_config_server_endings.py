@@ -8,7 +8,7 @@ from cryptography import x509
 from config_plane import ack_of, config, config_plane
 from eventually import eventually
 from grokwarden.config_stream import INSTANCE_HEADER, STREAM_PATH, StreamEvent
-from grokwarden_operator.pod_stream import StreamEnd
+from grokwarden_operator.stream.pod_stream import StreamEnd
 from listings import pod
 
 BOT = pod("bot-0")

@@ -11,7 +11,7 @@ import pytest_asyncio
 from config_plane import ConfigPlane, ack_of, config, config_plane
 from eventually import eventually
 from grokwarden.config_stream import ACK_PATH, INSTANCE_HEADER, StreamEvent
-from grokwarden_operator.bounded_protocol import WireLimits
+from grokwarden_operator.stream.bounded_protocol import WireLimits
 from listings import pod
 
 BOT = pod("bot-0")

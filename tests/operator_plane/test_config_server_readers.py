@@ -17,7 +17,7 @@ from grokwarden.config_stream import INSTANCE_HEADER, STREAM_PATH, StreamEvent, 
 from grokwarden.exchange.sse import EventSplitter
 from grokwarden.vocabulary import Tier
 from grokwarden_operator.plan import PodConfig
-from grokwarden_operator.pod_stream import StreamEnd
+from grokwarden_operator.stream.pod_stream import StreamEnd
 from listings import pod
 
 BOT = pod("bot-0")

@@ -12,7 +12,7 @@ import structlog
 from config_plane import ConfigPlane, config, config_plane, unsigned_token
 from eventually import eventually
 from grokwarden.config_stream import ACK_PATH, INSTANCE_HEADER, MAX_ACK_BYTES, STREAM_PATH, StreamEvent
-from grokwarden_operator.cluster_errors import ClusterUnavailableError
+from grokwarden_operator.cluster.errors import ClusterUnavailableError
 from listings import pod
 from stream_client import StreamRefused
 

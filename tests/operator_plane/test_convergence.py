@@ -1,8 +1,8 @@
 """What counts as a change that has reached every sidecar, and since when it was under way."""
 
-from grokwarden_operator.convergence import Convergence
 from grokwarden_operator.listing import Kind
 from grokwarden_operator.plan import SidecarTally, StatusDraft
+from grokwarden_operator.reconcile.convergence import Convergence
 from listings import pack
 
 

@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokwarden_operator.facts import fact_of, has_sidecar, namespace_fact, pod_fact, resource_fact, secret_fact
 from grokwarden_operator.listing import Kind
+from grokwarden_operator.watching.facts import (
+    fact_of,
+    has_sidecar,
+    namespace_fact,
+    pod_fact,
+    resource_fact,
+    secret_fact,
+)
 from kube import plain_pod, sidecar_pod
 
 Raw = dict[str, Any]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from config_plane import config, refs_of
 from grokwarden.exchange.sse import EventSplitter
-from grokwarden_operator.frames import Encoding, Frames
+from grokwarden_operator.stream.frames import Encoding, Frames
 
 CONFIGS = [config(text, keys={"shop/secret/key": text * 40}) for text in ("one", "two", "three")]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grokwarden_operator.hosts import host_of, is_allowed, rule_of, rules_of
+from grokwarden_operator.reconcile.hosts import host_of, is_allowed, rule_of, rules_of
 
 NO_ENTRIES = (
     *("", "*", "*.com", "*.", "a.*.com", "*api.x.ai", "https://api.x.ai", "api.x.ai/v1", "api.x.ai:", "api.x.ai:*"),

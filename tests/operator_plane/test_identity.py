@@ -8,8 +8,8 @@ import pytest
 
 from config_plane import Directory, unsigned_token
 from eventually import eventually
-from grokwarden_operator.cluster_errors import ClusterUnavailableError
-from grokwarden_operator.identity import Authenticator, Caller, TokenRefused, TooManyReviews
+from grokwarden_operator.cluster.errors import ClusterUnavailableError
+from grokwarden_operator.stream.identity import Authenticator, Caller, TokenRefused, TooManyReviews
 from listings import pod
 from targets import HandClock
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokwarden_operator.inventory import Inventory
 from grokwarden_operator.listing import Kind, SecretFact, SecretTrouble
+from grokwarden_operator.watching.inventory import Inventory
 
 Raw = dict[str, Any]
 PACK, TARGET, POD, NAMESPACE = Kind.POLICY_PACK, Kind.PROVIDER_TARGET, Kind.POD, Kind.NAMESPACE

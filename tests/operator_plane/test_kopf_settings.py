@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from grokwarden_operator.kopf_settings import ListeningTimings, kopf_settings
+from grokwarden_operator.watching.kopf_settings import ListeningTimings, kopf_settings
 
 
 def test_kopf_never_gives_up_and_never_rests_long():

@@ -7,13 +7,13 @@ from collections import Counter
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from grokwarden_operator.convergence import Converged
 from grokwarden_operator.listing import Kind
 from grokwarden_operator.metrics import OperatorMetrics
 from grokwarden_operator.plan import ConditionDraft, ConditionType, Reason, StatusDraft, Truth
-from grokwarden_operator.pod_stream import StreamEnd
-from grokwarden_operator.status_object import WriteResult
-from grokwarden_operator.streams import SidecarState, StreamCounts
+from grokwarden_operator.reconcile.convergence import Converged
+from grokwarden_operator.status.status_object import WriteResult
+from grokwarden_operator.stream.hub import SidecarState, StreamCounts
+from grokwarden_operator.stream.pod_stream import StreamEnd
 from listings import listing, namespace_of, pack, pod, target
 
 LABELS = {

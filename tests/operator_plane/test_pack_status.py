@@ -3,7 +3,7 @@
 import pytest
 
 from grokwarden_operator.listing import Kind, SecretTrouble
-from grokwarden_operator.sentences import MAX_STATUS_CHARACTERS
+from grokwarden_operator.reconcile.sentences import MAX_STATUS_CHARACTERS
 from listings import BROKEN, CHAIN, ROOT, XAI, pack, pod, secret, target
 from rounds import Rounds, condition, draft_of, told
 

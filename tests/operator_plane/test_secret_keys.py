@@ -3,11 +3,11 @@
 import pytest
 
 from grokwarden.bundle import KeySource
-from grokwarden_operator.egress import egress_trouble
-from grokwarden_operator.hosts import rules_of
 from grokwarden_operator.listing import Kind, SecretTrouble
 from grokwarden_operator.plan import Reason, Truth
-from grokwarden_operator.secret_keys import MAX_KEY_BYTES, bound, look_up_key
+from grokwarden_operator.reconcile.egress import egress_trouble
+from grokwarden_operator.reconcile.hosts import rules_of
+from grokwarden_operator.reconcile.secret_keys import MAX_KEY_BYTES, bound, look_up_key
 from listings import BOT, CHAIN, KEY, ROOT, namespace_of, pack, pod, secret, target
 from rounds import Rounds, condition, told
 from targets import target_of

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from eventually import eventually
 from grokwarden_operator.listing import SecretFact, SecretTrouble
-from grokwarden_operator.secret_watches import SecretWatches
+from grokwarden_operator.watching.secret_watches import SecretWatches
 
 
 class Source:

@@ -8,7 +8,7 @@ import pytest
 from command_line import ROOT, run_grokwarden
 from grokwarden.edge.addresses import Address
 from grokwarden.errors import SettingsError
-from grokwarden_operator.hosts import rule_of
+from grokwarden_operator.reconcile.hosts import rule_of
 from grokwarden_operator.settings import OperatorSettings, operator_settings
 
 

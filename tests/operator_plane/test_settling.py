@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from grokwarden_operator.conditions import status_document
+from grokwarden_operator.status.conditions import status_document
 from listings import BROKEN, CHAIN, namespace_of, pack, pod, secret, target
 from rounds import Rounds, applied, draft_of, report, told
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokwarden_operator.shallow_json import MAX_DEPTH, shallow
+from grokwarden_operator.cluster.shallow_json import MAX_DEPTH, shallow
 
 DEEPEST = 10_000
 """What an API server takes."""

@@ -13,12 +13,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from eventually import eventually
-from grokwarden_operator.cluster import Occurrence, Write
-from grokwarden_operator.cluster_errors import ClusterRejectedError, ClusterUnavailableError
+from grokwarden_operator.cluster.client import Occurrence, Write
+from grokwarden_operator.cluster.errors import ClusterRejectedError, ClusterUnavailableError
 from grokwarden_operator.listing import Kind
 from grokwarden_operator.plan import ConditionDraft, ConditionType, Reason, SidecarTally, StatusDraft, Truth
-from grokwarden_operator.status_object import LAG_SECONDS, MAX_BACKOFF_SECONDS, ObjectKey, WriteResult, backoff_seconds
-from grokwarden_operator.status_writer import StatusWriter
+from grokwarden_operator.status.status_object import (
+    LAG_SECONDS,
+    MAX_BACKOFF_SECONDS,
+    ObjectKey,
+    WriteResult,
+    backoff_seconds,
+)
+from grokwarden_operator.status.writer import StatusWriter
 
 INTERVAL = 0.05
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from config_plane import ack_of, config
 from grokwarden.config_stream import Ack
-from grokwarden_operator.acks import REMEMBERED_MANIFESTS, AckProblem, AckRefused
+from grokwarden_operator.stream.acks import REMEMBERED_MANIFESTS, AckProblem, AckRefused
 from hubs import Bell, acked, hub_of, opened
 
 FIRST, SECOND, THIRD = config("first"), config("second", generation=2), config("third", generation=3)

@@ -7,9 +7,9 @@ import pytest
 from config_plane import ack_of, config
 from eventually import eventually
 from grokwarden.config_stream import StreamEvent
-from grokwarden_operator.acks import AckProblem, AckRefused
-from grokwarden_operator.pod_stream import StreamEnd
-from grokwarden_operator.streams import SidecarState, TooManyStreams
+from grokwarden_operator.stream.acks import AckProblem, AckRefused
+from grokwarden_operator.stream.hub import SidecarState, TooManyStreams
+from grokwarden_operator.stream.pod_stream import StreamEnd
 from hubs import Bell, acked, hub_of, opened, sent
 
 FIRST, SECOND, THIRD = config("first"), config("second", generation=2), config("third", generation=3)

@@ -3,7 +3,7 @@
 import pytest
 
 from grokwarden_operator.listing import Kind
-from grokwarden_operator.watchdog import Trouble, Watchdog, WatchdogTimings
+from grokwarden_operator.watching.watchdog import Trouble, Watchdog, WatchdogTimings
 
 PACK = Kind.POLICY_PACK
 OTHERS = [kind for kind in Kind if kind is not PACK]

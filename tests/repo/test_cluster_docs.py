@@ -10,13 +10,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from grokwarden.config_stream import StreamEvent
-from grokwarden_operator.acks import AckProblem
 from grokwarden_operator.listing import Kind
 from grokwarden_operator.metrics import OperatorMetrics
 from grokwarden_operator.plan import ConditionType, Reason
-from grokwarden_operator.pod_stream import StreamEnd
-from grokwarden_operator.streams import StreamCounts
-from grokwarden_sidecar.bundle_source import RefusalReason
+from grokwarden_operator.stream.acks import AckProblem
+from grokwarden_operator.stream.hub import StreamCounts
+from grokwarden_operator.stream.pod_stream import StreamEnd
+from grokwarden_sidecar.configuration.bundle_source import RefusalReason
 
 GROKWARDEN = Path(sys.executable).with_name("grokwarden")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from grokwarden.bundle import CircuitBreaker
-from grokwarden_sidecar.breaker import Admission, Breaker, CircuitState
+from grokwarden_sidecar.calls.breaker import Admission, Breaker, CircuitState
 from targets import HandClock
 
 

@@ -5,7 +5,7 @@ import pytest
 from grokwarden.bundle import Pricing
 from grokwarden.catalog import load_catalog
 from grokwarden.vocabulary import Provider
-from grokwarden_sidecar.cost import Cost, CostSource, usage_of
+from grokwarden_sidecar.calls.cost import Cost, CostSource, usage_of
 from targets import target_of
 
 TABLE = Pricing(input_ticks=12_500, cached_input_ticks=2_000, output_ticks=25_000)

@@ -5,7 +5,7 @@ import pytest
 from grokwarden.bundle import Lifecycle
 from grokwarden.catalog import load_catalog
 from grokwarden.vocabulary import OnDeviation, Provider
-from grokwarden_sidecar.lifecycle import judge_retirement, judge_substitution
+from grokwarden_sidecar.calls.lifecycle import judge_retirement, judge_substitution
 from targets import target_of
 
 CATALOG = load_catalog()

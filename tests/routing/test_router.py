@@ -7,8 +7,8 @@ import pytest
 from grokwarden.bundle import Pricing, Retry, Routing
 from grokwarden.errors import GrokwardenError
 from grokwarden.vocabulary import Provider
-from grokwarden_sidecar.outcome import Outcome
-from grokwarden_sidecar.routing import Router, TargetStates
+from grokwarden_sidecar.calls.outcome import Outcome
+from grokwarden_sidecar.calls.routing import Router, TargetStates
 from targets import HandClock, target_of
 
 A, B, C = "shop/a", "shop/b", "shop/c"

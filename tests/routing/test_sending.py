@@ -10,14 +10,14 @@ from eventually import eventually
 from fake_grok import CUT, HANG, RESET, FakeGrok
 from grokwarden.bundle import KeySource, Lifecycle, Retry, Routing
 from grokwarden.vocabulary import OnDeviation
-from grokwarden_sidecar.breaker import CircuitState
-from grokwarden_sidecar.headers import provider_headers
-from grokwarden_sidecar.keys import KeyRing
-from grokwarden_sidecar.outcome import Outcome
-from grokwarden_sidecar.routing import Router, TargetStates
-from grokwarden_sidecar.sending import AllFailed, FailureReason, OutboundCall, Sent, send
-from grokwarden_sidecar.upstream import ConnectionLost
-from grokwarden_sidecar.upstream_aiohttp import AiohttpUpstream
+from grokwarden_sidecar.calls.breaker import CircuitState
+from grokwarden_sidecar.calls.headers import provider_headers
+from grokwarden_sidecar.calls.outcome import Outcome
+from grokwarden_sidecar.calls.routing import Router, TargetStates
+from grokwarden_sidecar.calls.sending import AllFailed, FailureReason, OutboundCall, Sent, send
+from grokwarden_sidecar.calls.upstream import ConnectionLost
+from grokwarden_sidecar.calls.upstream_aiohttp import AiohttpUpstream
+from grokwarden_sidecar.configuration.keys import KeyRing
 from targets import HandClock, target_of
 
 A, B = "shop/a", "shop/b"

@@ -183,6 +183,13 @@ def test_a_good_ack_with_a_further_field_is_taken():
     assert pack == AckedPack(name="a/b", uid="u", generation=1, applied=True)
 
 
+@pytest.mark.parametrize("data", [b'{"manifest": "\xff", "packs": []}', b'{"more": ' + b"[" * 100_000])
+def test_an_ack_that_no_decoder_follows_is_refused_like_any_other(data):
+    """A sidecar is an untrusted program: what it sends must not be an error of the operator's."""
+    with pytest.raises(MalformedMessageError):
+        decode_ack(data)
+
+
 def test_an_ack_that_is_too_long_is_not_even_read():
     """Its length is all that is looked at."""
     with pytest.raises(MalformedMessageError, match="an ack of 1048577 bytes"):
@@ -204,7 +211,13 @@ def test_equal_keys_are_equal_bytes():
     assert encode_keys(one) == encode_keys(two)
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b'{"keys": {"a/b/c": 5}}', b'{"keys": ["k3y"]}', b'{"keys": {"a": "k3y'])
+KEYLESS = [
+    *(b"", b"[]", b'{"keys": {"a/b/c": 5}}', b'{"keys": ["k3y"]}', b'{"keys": {"a": "k3y'),
+    *(b'{"keys": {"a": "k3y\xff"}}', b'{"more": ' + b"[" * 100_000),
+]
+
+
+@pytest.mark.parametrize("data", KEYLESS)
 def test_what_are_no_keys_is_refused_without_a_word_of_them(data):
     """The message goes to a log."""
     with pytest.raises(MalformedMessageError) as raised:

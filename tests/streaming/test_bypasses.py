@@ -10,8 +10,8 @@ from grokwarden.engine import Engine
 from grokwarden.exchange.answer import read_answer
 from grokwarden.exchange.sse import EventSplitter
 from grokwarden.vocabulary import OnStream
-from grokwarden_sidecar.responses import AnswerIdentity
-from grokwarden_sidecar.streaming import StreamRelay
+from grokwarden_sidecar.calls.responses import AnswerIdentity
+from grokwarden_sidecar.calls.streaming import StreamRelay
 
 DONE = b"data: [DONE]\n\n"
 

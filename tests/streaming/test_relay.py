@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from bundles import bundle_of, pack_of, step_of
 from grokwarden.engine import Engine
 from grokwarden.vocabulary import OnStream
-from grokwarden_sidecar.responses import AnswerIdentity
-from grokwarden_sidecar.streaming import StreamRelay, StreamState
+from grokwarden_sidecar.calls.responses import AnswerIdentity
+from grokwarden_sidecar.calls.streaming import StreamRelay, StreamState
 
 BAD = "the forbidden widget"
 DONE = b"data: [DONE]\n\n"

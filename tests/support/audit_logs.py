@@ -9,7 +9,7 @@ from grokwarden.audit.findings import FindingKind, LogReport
 from grokwarden.audit.record import AuditRecord, StepRecord, Tokens
 from grokwarden.audit.verify import HeadFile, verify_log
 from grokwarden.edge.audit_directory import read_audit_directory
-from grokwarden_sidecar.audit_writer import AuditWriter
+from grokwarden_sidecar.audit.writer import AuditWriter
 
 
 def call_record(number: int = 1, **changes: Any) -> AuditRecord:

@@ -19,14 +19,14 @@ from eventually import eventually
 from grokwarden.bundle import Bundle, PartRef
 from grokwarden.config_stream import Ack, AckedPack
 from grokwarden.vocabulary import Tier
-from grokwarden_operator.bounded_protocol import WireLimits
-from grokwarden_operator.bounded_server import BoundedServer
-from grokwarden_operator.cluster_values import PodIdentity
-from grokwarden_operator.config_server import ConfigApi
-from grokwarden_operator.identity import Authenticator
+from grokwarden_operator.cluster.values import PodIdentity
 from grokwarden_operator.listing import PodFact
 from grokwarden_operator.plan import PodConfig
-from grokwarden_operator.streams import StreamHub
+from grokwarden_operator.stream.bounded_protocol import WireLimits
+from grokwarden_operator.stream.bounded_server import BoundedServer
+from grokwarden_operator.stream.config_server import ConfigApi
+from grokwarden_operator.stream.hub import StreamHub
+from grokwarden_operator.stream.identity import Authenticator
 from local_authority import LocalAuthority
 from stream_client import StreamClient, stream_client
 from targets import target_of

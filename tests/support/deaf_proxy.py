@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from grokwarden_operator.authority import issue_server_certificate, new_authority
-from grokwarden_operator.tls import present, server_context
+from grokwarden_operator.certs.authority import issue_server_certificate, new_authority
+from grokwarden_operator.certs.tls import present, server_context
 
 _EXPIRED = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}\n'
 _GONE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(_EXPIRED), _EXPIRED)

@@ -5,10 +5,10 @@ from typing import Any
 
 from config_plane import ack_of
 from grokwarden.config_stream import StreamEvent, read_event
-from grokwarden_operator.frames import Encoding
 from grokwarden_operator.plan import PodConfig
-from grokwarden_operator.pod_stream import PodStream
-from grokwarden_operator.streams import StreamHub
+from grokwarden_operator.stream.frames import Encoding
+from grokwarden_operator.stream.hub import StreamHub
+from grokwarden_operator.stream.pod_stream import PodStream
 
 
 class Bell:

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from e2e.cluster.control_plane import ControlPlane
-from grokwarden_operator.connection import Connection, from_service_account
+from grokwarden_operator.cluster.connection import Connection, from_service_account
 from kube import Kubectl
 
 NAMESPACE = "grokwarden-system"

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from grokwarden.catalog import load_catalog
-from grokwarden_sidecar.applying import Applier
-from grokwarden_sidecar.bundle_store import BundleStore
-from grokwarden_sidecar.last_good import LastGood
-from grokwarden_sidecar.lent_keys import LentKeys
+from grokwarden_sidecar.calls.routing import TargetStates
+from grokwarden_sidecar.calls.upstream_aiohttp import AiohttpUpstream
+from grokwarden_sidecar.configuration.applying import Applier
+from grokwarden_sidecar.configuration.bundle_store import BundleStore
 from grokwarden_sidecar.metrics import Metrics
-from grokwarden_sidecar.routing import TargetStates
-from grokwarden_sidecar.stream_client import Operator, StreamClient
-from grokwarden_sidecar.stream_source import StreamSource
-from grokwarden_sidecar.stream_status import StreamStatus
-from grokwarden_sidecar.upstream_aiohttp import AiohttpUpstream
+from grokwarden_sidecar.stream.client import Operator, StreamClient
+from grokwarden_sidecar.stream.last_good import LastGood
+from grokwarden_sidecar.stream.lent_keys import LentKeys
+from grokwarden_sidecar.stream.source import StreamSource
+from grokwarden_sidecar.stream.status import StreamStatus
 
 
 @dataclass(kw_only=True)

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from grokwarden_operator.compiling import ResourceCompiler, StoredResource, Verdicts
-from grokwarden_operator.hosts import rules_of
 from grokwarden_operator.listing import Kind, Listing, SecretTrouble
 from grokwarden_operator.plan import ConditionDraft, Plan, StatusDraft
-from grokwarden_operator.reconcile import ReconcileSettings, reconcile
+from grokwarden_operator.reconcile.compiling import ResourceCompiler, StoredResource, Verdicts
+from grokwarden_operator.reconcile.hosts import rules_of
+from grokwarden_operator.reconcile.reconcile import ReconcileSettings, reconcile
 from grokwarden_operator.reports import PackReport, SidecarReport
 from listings import ROOT, Fact, listing
 

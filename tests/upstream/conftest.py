@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fake_grok import FakeGrok
-from grokwarden_sidecar.upstream_aiohttp import AiohttpUpstream
+from grokwarden_sidecar.calls.upstream_aiohttp import AiohttpUpstream
 
 
 @pytest.fixture

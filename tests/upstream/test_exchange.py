@@ -7,8 +7,8 @@ import pytest
 
 from eventually import eventually
 from fake_grok import CUT, FakeGrok
-from grokwarden_sidecar.upstream import UpstreamReply
-from grokwarden_sidecar.upstream_aiohttp import AiohttpUpstream
+from grokwarden_sidecar.calls.upstream import UpstreamReply
+from grokwarden_sidecar.calls.upstream_aiohttp import AiohttpUpstream
 from targets import target_of
 
 LIMIT = 1_000_000

@@ -7,7 +7,7 @@ import pytest
 
 from eventually import eventually
 from fake_grok import CUT, HANG, RESET, Endless, FakeGrok
-from grokwarden_sidecar.upstream import (
+from grokwarden_sidecar.calls.upstream import (
     BadReply,
     ConnectFailed,
     ConnectionLost,
@@ -18,7 +18,7 @@ from grokwarden_sidecar.upstream import (
     UpstreamError,
     UpstreamReply,
 )
-from grokwarden_sidecar.upstream_aiohttp import AiohttpUpstream
+from grokwarden_sidecar.calls.upstream_aiohttp import AiohttpUpstream
 from targets import target_of
 
 SECRET = "xai-canary-key"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from grokwarden_sidecar.headers import client_headers, provider_headers, retry_after_seconds, with_key
-from grokwarden_sidecar.keys import Key
+from grokwarden_sidecar.calls.headers import client_headers, provider_headers, retry_after_seconds, with_key
+from grokwarden_sidecar.configuration.keys import Key
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from grokwarden.bundle import KeySource
-from grokwarden_sidecar.keys import RECHECK_SECONDS, KeyRing, TargetKeyError
+from grokwarden_sidecar.configuration.keys import RECHECK_SECONDS, KeyRing, TargetKeyError
 from targets import HandClock, target_of
 
 CANARY = "xai-canary-0123456789"

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from grokwarden_sidecar.upstream import ConnectFailed
+from grokwarden_sidecar.calls.upstream import ConnectFailed
 from targets import target_of
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import kopf
 
-from grokwarden_operator.api_paths import RESOURCES
+from grokwarden_operator.cluster.paths import RESOURCES
 from grokwarden_operator.listing import Kind
 
 Heard = Callable[[Kind, Any], None]

@@ -1,0 +1,1 @@
+"""The operator's own authority, and the certificate that its stream presents."""

@@ -1,0 +1,1 @@
+"""Statuses and their Events, brought to the API server."""

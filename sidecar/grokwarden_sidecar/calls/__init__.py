@@ -1,0 +1,1 @@
+"""The way of a call, from the application to the provider and back."""

@@ -1,0 +1,1 @@
+"""The way of a configuration, from a source to what is in force."""

@@ -1,0 +1,1 @@
+"""The HTTP servers and the admin plane."""

@@ -1,0 +1,1 @@
+"""The operator's config stream, as a source of configurations."""
