@@ -152,6 +152,8 @@ class TargetPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ca_bundle: str | None = None
 
 
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON, no text, or nested deeper than it follows."""
 _Part = TypeVar("_Part", PackPart, TargetPart)
 
 
@@ -258,7 +260,7 @@ def decode_part(data: bytes, ref: PartRef, kind: type[_Part], *, source: str) ->
         raise BundleChecksumError(source, expected=ref.digest, actual=actual)
     try:
         part = msgspec.json.decode(data, type=kind)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise BundleError(f"bundle from {source}: part of {ref.name}: {error}; keeping the previous bundle") from error
     if part.name != ref.name:
         raise BundleError(
@@ -277,7 +279,7 @@ def decode_manifest(data: bytes, *, source: str) -> Manifest:
         schema_version = msgspec.json.decode(data, type=_Schema).schema_version
         if schema_version in READABLE_SCHEMA_VERSIONS:
             return msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise BundleError(f"bundle from {source}: not a manifest ({error}); keeping the previous bundle") from error
     readable = " and ".join(str(version) for version in sorted(READABLE_SCHEMA_VERSIONS))
     raise BundleError(
@@ -311,7 +313,7 @@ def decode_bundle(data: bytes, *, source: str) -> Bundle:
     """
     try:
         wire = msgspec.json.decode(data, type=_Wire)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise BundleError(f"bundle from {source}: not a bundle ({error}); keeping the previous bundle") from error
     manifest = decode_manifest(bytes(wire.manifest), source=source)
     return Bundle(

@@ -27,6 +27,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from grokwarden.bundle import UNREADABLE
+
 STREAM_PATH: Final = "/v1/config/stream"
 ACK_PATH: Final = "/v1/config/ack"
 AUDIENCE: Final = "grokwarden"
@@ -197,10 +199,8 @@ def decode_keys(data: bytes) -> Keys:
     """
     try:
         return msgspec.json.decode(data, type=Keys)
-    except msgspec.DecodeError as error:
-        raise MalformedMessageError(f"not a keys event: {error}") from error
     except UNREADABLE as error:
-        raise MalformedMessageError(f"not a keys event ({type(error).__name__})") from None
+        raise MalformedMessageError(f"not a keys event: {error}") from None
 
 
 def _agreed(pack: AckedPack) -> AckedPack:
