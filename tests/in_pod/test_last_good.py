@@ -148,6 +148,8 @@ DAMAGES = {
     "another generation": lambda data: data.replace(b'"generation":1', b'"generation":2'),
     "a part is missing": lambda data: data.replace(b'"parts":{', b'"parts":{},"more":{'),
     "another version": lambda data: data.replace(b'"version":"sha256:', b'"version":"sha256:0', 1),
+    "no text": lambda data: data.replace(b'"version":"sha256:', b'"version":"\xff', 1),
+    "bottomless": lambda data: b'{"version":"","parts":{},"manifest":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "no JSON": lambda data: b"\x00" * len(data),
     "empty": lambda data: b"",
 }
@@ -187,7 +189,13 @@ def test_what_was_written_is_read_back(tmp_path):
     assert set(stored.parts) == {ref.digest for ref in (*made.manifest.packs, *made.manifest.targets)}
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b'{"keys": {"a": 1}}', b"[]", b'{"keys": "xai-canary"}'])
+DAMAGED_KEYS = [
+    *(b"", b"{", b'{"keys": {"a": 1}}', b"[]", b'{"keys": "xai-canary"}'),
+    *(b'{"keys": {"a": "xai-canary\xff"}}', b'{"more": ' + b"[" * 100_000),
+]
+
+
+@pytest.mark.parametrize("data", DAMAGED_KEYS)
 def test_damaged_keys_are_not_used_and_not_shown(tmp_path, data):
     """The log says that the file is bad, and never what is in it."""
     (tmp_path / "keys.json").write_bytes(data)

@@ -15,7 +15,15 @@ from typing import Final
 import msgspec
 import structlog
 
-from grokwarden.bundle import Bundle, PackPart, TargetPart, decode_manifest, decode_part, digest_of_bytes
+from grokwarden.bundle import (
+    UNREADABLE,
+    Bundle,
+    PackPart,
+    TargetPart,
+    decode_manifest,
+    decode_part,
+    digest_of_bytes,
+)
 from grokwarden.config_stream import Keys, MalformedMessageError, decode_keys, encode_keys
 from grokwarden.errors import BundleChecksumError, BundleError
 
@@ -57,7 +65,7 @@ class LastGood:
             return None
         try:
             return _stored_in(data)
-        except (BundleError, msgspec.DecodeError) as error:
+        except (BundleError, *UNREADABLE) as error:
             self._tell_damage(BUNDLE_FILE, str(error).partition("; keeping")[0])
             return None
 
