@@ -33,6 +33,7 @@ SETTLING_SECONDS: Final = 10.0
 """Sidecars come back within the 5 s of their jitter; the rest is for their handshakes."""
 IDLE_SECONDS: Final = 30.0
 _SECRETS_SECONDS: Final = 5.0
+_NEW_SECRETS_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 2.0
 
 
@@ -98,6 +99,7 @@ class Controller:
     async def _round(self, heard_at: float, *, settling: bool) -> None:
         started = self._clock()
         self._secrets.follow(self._inventory.wanted_secrets() | self._kept_secrets)
+        await self._secrets.all_read(_NEW_SECRETS_SECONDS)  # else a target would come to sidecars before its key
         listing, reports = self._inventory.listing(), self._told.hub.reports()
         self._convergence.saw(listing.packs.values(), at=heard_at)
         verdicts, plan = await asyncio.to_thread(self._follows, listing, reports, settling=settling)
