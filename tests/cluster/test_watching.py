@@ -46,8 +46,12 @@ QUICK = WatchTimings(
 """Watches last two seconds, and what is not heard is found by nobody but the watchdog."""
 UNWATCHED = replace(QUICK, watchdog=replace(QUICK.watchdog, deaf_seconds=NEVER))
 """The same without a watchdog, for what has to be mended before it barks."""
-STEADY = replace(QUICK, listening=replace(QUICK.listening, silence_seconds=NEVER))
-"""The same, but no attempt is ever cut short."""
+STEADY = replace(
+    QUICK,
+    listening=replace(QUICK.listening, silence_seconds=NEVER),
+    watchdog=replace(QUICK.watchdog, grace_seconds=4.0),
+)
+"""The same, but no attempt is ever cut short, and there is time for one after an outage: kopf rests for two seconds."""
 PATIENT = WatchTimings(
     listening=ListeningTimings(watch_seconds=600, silence_seconds=60.0),
     watchdog=WatchdogTimings(deaf_seconds=NEVER, grace_seconds=1.0, calm_seconds=5.0),
