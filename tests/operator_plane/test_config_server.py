@@ -5,6 +5,7 @@ import structlog
 from config_plane import ack_of, config, config_plane, refs_of, unsigned_token
 from grokwarden.config_stream import PARTS_HEADER, STREAM_PATH, StreamEvent
 from listings import pod
+from targets import HandClock
 
 BOT = pod("bot-0")
 OTHER = pod("teller-0", namespace="bank")
@@ -64,6 +65,23 @@ async def test_a_pod_may_connect_before_anybody_has_seen_it():
             plane.publish({BOT.uid: FIRST})
 
             await stream.until(KEYS, MANIFEST, PACK, TARGET)
+
+
+async def test_an_answer_after_a_quiet_hour_costs_no_review_and_a_stream_does():
+    """A change comes to all sidecars at once: a review for each of their answers is what everybody would wait for."""
+    clock = HandClock(0.0)
+    async with config_plane(authenticator={"clock": clock}) as plane:
+        plane.directory.add(BOT)
+        plane.publish({BOT.uid: FIRST})
+        async with plane.client(BOT) as client:
+            async with client.stream() as stream:
+                await stream.until(KEYS, MANIFEST, PACK, TARGET)
+                clock.now += 3000
+                answer = await client.ack(ack_of(FIRST))
+                assert (answer.status, len(plane.directory.reviews)) == (204, 1)
+
+            async with client.stream():
+                assert len(plane.directory.reviews) == 2
 
 
 # What comes on a stream.

@@ -25,8 +25,8 @@ class Door:
         self.now = HandClock(time.time())
         self.who = Authenticator(self.directory.review, clock=self.clock, now=self.now, **limits)
 
-    async def caller(self, token: str) -> Caller:
-        return await self.who.caller(f"Bearer {token}".encode())
+    async def caller(self, token: str, **how_long: float) -> Caller:
+        return await self.who.caller(f"Bearer {token}".encode(), **how_long)
 
     def pass_seconds(self, seconds: float) -> None:
         self.clock.now += seconds
@@ -58,7 +58,38 @@ async def test_a_valid_token_is_reviewed_once_a_minute():
     assert len(door.directory.reviews) == 2
 
 
-async def test_a_remembered_token_expires_all_the_same():
+async def test_a_review_counts_for_as_long_as_the_request_lets_it():
+    """An answer gives nothing away: what all sidecars answer after a quiet hour must not wait for a review each."""
+    door = Door()
+    token = door.directory.token(BOT, seconds=7200)
+    await door.caller(token)
+    door.pass_seconds(3599)
+    await door.caller(token, cached_seconds=3600)
+    assert len(door.directory.reviews) == 1
+
+    door.pass_seconds(1)
+    await door.caller(token, cached_seconds=3600)
+
+    assert len(door.directory.reviews) == 2
+
+
+async def test_a_refusal_outweighs_an_older_review_that_would_still_count():
+    """Who is refused a stream must not be heard on the strength of an hour ago."""
+    door = Door()
+    token = door.directory.token(BOT)
+    await door.caller(token)
+    door.pass_seconds(60)
+    door.directory.revoke(token)
+    with pytest.raises(TokenRefused):
+        await door.caller(token)
+    door.pass_seconds(2)
+
+    with pytest.raises(TokenRefused):
+        await door.caller(token, cached_seconds=3600)
+
+
+@pytest.mark.parametrize("cached_seconds", [60, 3600])
+async def test_a_remembered_token_expires_all_the_same(cached_seconds):
     """The memory must not outlive what it remembers."""
     door = Door()
     token = door.directory.token(BOT, seconds=30)
@@ -66,7 +97,7 @@ async def test_a_remembered_token_expires_all_the_same():
     door.pass_seconds(31)
 
     with pytest.raises(TokenRefused):
-        await door.caller(token)
+        await door.caller(token, cached_seconds=cached_seconds)
 
 
 async def test_a_refused_token_is_asked_for_again_after_a_second():

@@ -65,6 +65,10 @@ class Directory:
         )
         return token
 
+    def revoke(self, token: str) -> None:
+        """The token is valid no more."""
+        del self._tokens[token]
+
     async def review(self, token: str) -> PodIdentity | None:
         self.reviews.append(token)
         self._asking += 1
@@ -131,7 +135,8 @@ async def config_plane(
         max_streams=max_streams,
     )
     directory = Directory()
-    who = Authenticator(directory.review, clock=time.monotonic, now=time.time, **(authenticator or {}))
+    asked = {"clock": time.monotonic, "now": time.time, **(authenticator or {})}
+    who = Authenticator(directory.review, **asked)
     api = ConfigApi(hub, who, directory.find_pod, now=time.time, ping_seconds=ping_seconds, write_seconds=write_seconds)
     authority = LocalAuthority()
     context = authority.server_context()

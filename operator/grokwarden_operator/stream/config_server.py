@@ -21,7 +21,7 @@ from grokwarden_operator.listing import PodFact
 from grokwarden_operator.stream.bounded_protocol import IS_KNOWN
 from grokwarden_operator.stream.frames import Encoding
 from grokwarden_operator.stream.hub import StreamHub
-from grokwarden_operator.stream.identity import Authenticator, Caller
+from grokwarden_operator.stream.identity import ANSWERS_CACHED_SECONDS, CACHED_SECONDS, Authenticator, Caller
 from grokwarden_operator.stream.pod_stream import PodStream, StreamEnd
 from grokwarden_operator.stream.refusals import REFUSED, Refusal, RequestRefused, refusal, refusal_of
 from grokwarden_operator.stream.request import ClientLeft, header, read_body, read_stream_request
@@ -88,7 +88,7 @@ class ConfigApi:
 
     async def _ack(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A sidecar's answer is taken, or refused."""
-        caller = await self._caller(scope)
+        caller = await self._caller(scope, cached_seconds=ANSWERS_CACHED_SECONDS)
         ack = decode_ack(await read_body(scope["headers"], receive))
         instance = header(scope["headers"], INSTANCE_HEADER)
         self._hub.acknowledge(caller.identity.pod_uid, ack, instance=instance)
@@ -122,8 +122,9 @@ class ConfigApi:
         self._hub.count_refused(answer.reason)
         return answer
 
-    async def _caller(self, scope: Scope) -> Caller:
-        caller = await self._authenticator.caller(header(scope["headers"], "authorization").encode("latin-1"))
+    async def _caller(self, scope: Scope, *, cached_seconds: float = CACHED_SECONDS) -> Caller:
+        authorization = header(scope["headers"], "authorization").encode("latin-1")
+        caller = await self._authenticator.caller(authorization, cached_seconds=cached_seconds)
         scope["state"][IS_KNOWN] = True
         return caller
 
@@ -146,7 +147,7 @@ class ConfigApi:
         )
         if pod is None or not is_same or not pod.is_live:
             raise RequestRefused(
-                HTTPStatus.FORBIDDEN, "no_such_pod", "the token's pod does not exist, is another one now, or is ending"
+                HTTPStatus.FORBIDDEN, "no_such_pod", "the token's pod does not exist, is another one now, or has finished"
             )
         if not pod.has_sidecar:
             raise RequestRefused(

@@ -1,14 +1,15 @@
 """Who is calling: the pod that a token was made for, as the API server says, and never as the caller does.
 
-A token is kept no longer than its review takes; what stays is its digest, for a minute, so that a sidecar's answers
-cost no review each. However many bad tokens come, only so many reviews are under way and so many callers wait for one;
-the others are told to come again.
+A token is kept no longer than its review takes; what stays is its digest, so that a sidecar's answers cost no review
+each. However many bad tokens come, only so many reviews are under way and so many callers wait for one; the others are
+told to come again.
 """
 
 import asyncio
 import base64
 import binascii
 import hashlib
+import math
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,10 @@ from grokwarden_operator.cluster.errors import ClusterUnavailableError
 from grokwarden_operator.cluster.values import PodIdentity
 
 CACHED_SECONDS: Final = 60.0
+"""For how long a review counts,"""
+ANSWERS_CACHED_SECONDS: Final = 3600.0
+"""and for how long for an answer, which brings its sender nothing and is heard only while its pod is known. Changes are
+rare, and come to all sidecars at once: a review for each answer would double the time that one takes."""
 REFUSED_SECONDS: Final = 1.0
 MAX_TOKEN_BYTES: Final = 8192
 _MAX_REFUSED: Final = 1024
@@ -53,24 +58,26 @@ class _Claims(msgspec.Struct):
 
 
 class _Memory:
-    """The newest outcomes by token digest, each for as long as it counts."""
+    """The newest outcomes by token digest, each with its time."""
 
-    def __init__(self, clock: Callable[[], float], *, seconds: float, size: int) -> None:
+    def __init__(self, clock: Callable[[], float], *, size: int) -> None:
         self._clock = clock
-        self._seconds = seconds
         self._size = size
         self._outcomes: OrderedDict[bytes, tuple[float, Caller | None]] = OrderedDict()
 
     def add(self, digest: bytes, caller: Caller | None) -> None:
-        self._outcomes[digest] = (self._clock() + self._seconds, caller)
+        self._outcomes[digest] = (self._clock(), caller)
         self._outcomes.move_to_end(digest)
         if len(self._outcomes) > self._size:
             self._outcomes.popitem(last=False)
 
-    def get(self, digest: bytes) -> tuple[Caller | None] | None:
-        """The outcome in a tuple; ``None`` if there is none."""
-        until, caller = self._outcomes.get(digest, (0.0, None))
-        return (caller,) if until > self._clock() else None
+    def drop(self, digest: bytes) -> None:
+        self._outcomes.pop(digest, None)
+
+    def get(self, digest: bytes, *, seconds: float) -> tuple[Caller | None] | None:
+        """The outcome in a tuple; ``None`` if there is none of the last so many seconds."""
+        at, caller = self._outcomes.get(digest, (-math.inf, None))
+        return (caller,) if self._clock() - at < seconds else None
 
 
 class Authenticator:
@@ -100,15 +107,19 @@ class Authenticator:
     ) -> None:
         self._review = review
         self._now = now
-        self._valid = _Memory(clock, seconds=CACHED_SECONDS, size=max_known)
-        self._refused = _Memory(clock, seconds=REFUSED_SECONDS, size=_MAX_REFUSED)  # apart: displaces no valid one
+        self._valid = _Memory(clock, size=max_known)
+        self._refused = _Memory(clock, size=_MAX_REFUSED)  # apart: displaces no valid one
         self._max_asking = max_reviews + max_waiting
         self._timeout_seconds = timeout_seconds
         self._turns = asyncio.Semaphore(max_reviews)
         self._asking = 0
 
-    async def caller(self, authorization: bytes) -> Caller:
+    async def caller(self, authorization: bytes, *, cached_seconds: float = CACHED_SECONDS) -> Caller:
         """The caller of a request with this ``authorization`` header, empty if it has none.
+
+        Args:
+            authorization: The header's value.
+            cached_seconds: For how long a review of the same token counts; never beyond the token's own end.
 
         Raises:
             TokenRefused: The header has no valid token of a pod.
@@ -117,7 +128,7 @@ class Authenticator:
         """
         token = _token_of(authorization)
         digest = hashlib.sha256(token).digest()
-        known = self._remembered(digest)
+        known = self._remembered(digest, cached_seconds)
         caller = known[0] if known else await self._ask(token, digest)
         if caller is None or caller.expires_at <= self._now():
             raise TokenRefused(
@@ -126,8 +137,8 @@ class Authenticator:
             )
         return caller
 
-    def _remembered(self, digest: bytes) -> tuple[Caller | None] | None:
-        return self._valid.get(digest) or self._refused.get(digest)
+    def _remembered(self, digest: bytes, seconds: float = CACHED_SECONDS) -> tuple[Caller | None] | None:
+        return self._valid.get(digest, seconds=seconds) or self._refused.get(digest, seconds=REFUSED_SECONDS)
 
     async def _ask(self, token: bytes, digest: bytes) -> Caller | None:
         if self._asking >= self._max_asking:
@@ -147,6 +158,8 @@ class Authenticator:
         identity = await self._review(token.decode())
         expires_at = _expiry_of(token) if identity is not None else None
         caller = Caller(identity=identity, expires_at=expires_at) if identity and expires_at is not None else None
+        if caller is None:
+            self._valid.drop(digest)  # an older review may still count for somebody
         (self._valid if caller else self._refused).add(digest, caller)
         return caller
 
