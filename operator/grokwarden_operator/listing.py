@@ -56,7 +56,8 @@ class PodFact:
 
     Attributes:
         has_sidecar: Its containers carry our sidecar, judged by their spec and never by a mark.
-        is_live: Not being deleted, and not finished.
+        is_live: Not finished, so that its sidecar may still serve calls.
+        is_ending: Being deleted: what it runs is kept up to date to its end, and counted no more.
         is_opted_out: Annotated ``grokwarden.io/inject: "false"``.
     """
 
@@ -69,6 +70,7 @@ class PodFact:
     has_sidecar: bool
     is_live: bool
     is_opted_out: bool = False
+    is_ending: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

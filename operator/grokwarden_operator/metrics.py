@@ -108,7 +108,7 @@ class OperatorMetrics:
         self._coverage.clear()
         self._opted_out.clear()
         opted_in = {name for name, namespace in listing.namespaces.items() if namespace.is_opted_in}
-        live = [pod for pod in listing.pods.values() if pod.is_live and pod.namespace in opted_in]
+        live = [pod for pod in listing.pods.values() if pod.is_live and not pod.is_ending and pod.namespace in opted_in]
         covered = Tally(pod.namespace for pod in live if pod.has_sidecar)
         opted_out = Tally(pod.namespace for pod in live if pod.is_opted_out and not pod.has_sidecar)
         total = Tally(pod.namespace for pod in live)

@@ -128,16 +128,17 @@ def test_a_token_among_other_sources_of_a_volume_counts():
     assert not has_sidecar(spec)
 
 
-def test_a_pod_that_is_ending_or_has_ended_is_not_live():
-    """It is given nothing new and counts among nobody's pods."""
+def test_a_pod_is_live_until_it_has_finished_also_while_it_is_being_deleted():
+    """A drain may take an hour, in which calls are made; what has finished makes none."""
     running = seen(sidecar_pod("bot")) | {"status": {"phase": "Running"}}
     pending = seen(sidecar_pod("bot")) | {"status": {"phase": "Pending"}}
     ended = [seen(sidecar_pod("bot")) | {"status": {"phase": phase}} for phase in ("Succeeded", "Failed")]
     ending = seen(sidecar_pod("bot"), deletionTimestamp="2026-01-01T00:00:00Z")
 
-    lives = [fact.is_live for raw in (running, pending, *ended, ending) if (fact := pod_fact(raw))]
+    facts = [fact for raw in (running, pending, *ended, ending) if (fact := pod_fact(raw))]
 
-    assert lives == [True, True, False, False, False]
+    assert [fact.is_live for fact in facts] == [True, True, False, False, True]
+    assert [fact.is_ending for fact in facts] == [False, False, False, False, True]
 
 
 def test_a_pod_says_who_it_is_and_whether_it_opted_out():

@@ -111,8 +111,17 @@ def test_a_pod_that_came_in_its_place_has_to_ack_itself():
     assert told(plan, "Programmed") == PENDING
 
 
-def test_a_pod_that_is_being_deleted_counts_no_more():
-    """A rollout must not wait for pods that are on their way out, nor count them."""
+def test_a_pod_that_is_being_deleted_is_governed_to_its_end_and_counts_no_more():
+    """A rollout must not wait for pods on their way out; but what they still send, newer packs have to judge."""
+    rounds = Rounds()
+    reports = applied(rounds.plan(*BASE, pack(), pod("a"), pod("b")))
+    plan = rounds.plan(*BASE, pack(), pod("a"), pod("b", is_ending=True), reports=reports)
+    assert tally(plan) == SidecarTally(desired=1, acked=1)
+    assert pod("b").uid in plan.pods
+
+
+def test_a_pod_that_has_finished_is_nobodys_any_more():
+    """It makes no call, and there is nobody to give a key to."""
     rounds = Rounds()
     reports = applied(rounds.plan(*BASE, pack(), pod("a"), pod("b")))
     plan = rounds.plan(*BASE, pack(), pod("a"), pod("b", is_live=False), reports=reports)

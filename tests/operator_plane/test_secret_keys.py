@@ -33,6 +33,8 @@ def lookup(base_url="https://api.x.ai/v1", *hosts, proxy_url=None, secrets=None,
         ("https://api.x.ai:8443/v1", ["api.x.ai:8443"]),
         ("https://eu.api.x.ai/v1", ["*.api.x.ai"]),
         ("http://[::1]:8080/v1", ["[::1]:8080"]),
+        ("http://127.0.0.1:8080/v1", ["127.0.0.1"]),
+        ("http://gateway.example/v1", ["gateway.example:80"]),
     ],
 )
 def test_a_key_goes_to_a_host_that_its_secret_names(base_url, hosts):
@@ -50,6 +52,8 @@ def test_a_key_goes_to_a_host_that_its_secret_names(base_url, hosts):
         ("https://x.ai/v1", ["api.x.ai"]),
         ("https://api.x.ai:8443/v1", ["api.x.ai:443"]),
         ("http://api.x.ai/v1", ["api.x.ai:443"]),
+        ("http://api.x.ai/v1", ["api.x.ai"]),
+        ("http://eu.api.x.ai/v1", ["*.api.x.ai"]),
         ("https://api.x.ai@evil.example/v1", ["api.x.ai"]),
         ("https://api.x.ai:443@evil.example/v1", ["api.x.ai:443", "api.x.ai"]),
         ("https://evil.example\\@api.x.ai/v1", ["api.x.ai"]),

@@ -65,6 +65,7 @@ def pod(
     labels: Mapping[str, str] | None = None,
     has_sidecar: bool = True,
     is_live: bool = True,
+    is_ending: bool = False,
     is_opted_out: bool = False,
     uid: str = "",
 ) -> PodFact:
@@ -78,6 +79,7 @@ def pod(
         service_account="default",
         has_sidecar=has_sidecar,
         is_live=is_live,
+        is_ending=is_ending,
         is_opted_out=is_opted_out,
     )
 

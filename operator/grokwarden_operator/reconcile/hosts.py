@@ -2,7 +2,7 @@
 
 | entry | allows |
 |---|---|
-| ``api.x.ai`` | that host, any port |
+| ``api.x.ai`` | that host, any port; of a Secret, encrypted |
 | ``api.x.ai:8443`` | that host, that port |
 | ``*.example.com`` | hosts exactly one label below, as a certificate would; ``*.example.com:443`` likewise |
 | ``[2001:db8::1]``, ``[2001:db8::1]:443`` | that address; without a port also without brackets |

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from grokwarden.bundle import KeySource, TargetPart
 from grokwarden_operator.listing import ALLOWED_HOSTS_ANNOTATION, SecretFact, SecretTrouble
 from grokwarden_operator.plan import Reason, Truth
-from grokwarden_operator.reconcile.hosts import Host, host_of, is_allowed, rules_of
+from grokwarden_operator.reconcile.hosts import Host, HostRule, host_of, is_allowed, rules_of
 
 MAX_KEY_BYTES: Final = 16 * 1024
 _HTTPS_PORT: Final = 443
@@ -139,7 +139,11 @@ def _denied_hosts(part: TargetPart, secret: SecretFact) -> str:
         unclear = " and ".join(member for member, host in hosts.items() if host is None)
         return f"the host in spec.{unclear} can't be told beyond doubt, so nobody can have allowed it; write it plainly"
     rules = rules_of(secret.allowed_hosts)
-    denied = {member: host for member, host in hosts.items() if host is not None and not is_allowed(host, rules)}
+    denied = {
+        member: host
+        for member, host in hosts.items()
+        if host is not None and not is_allowed(host, _rules_for(part, member, host, rules))
+    }
     if not denied:
         return ""
     wanted = " and ".join(f"{host} (spec.{member})" for member, host in denied.items())
@@ -151,6 +155,12 @@ def _denied_hosts(part: TargetPart, secret: SecretFact) -> str:
         f"Secret {secret.namespace}/{secret.name} {says}, and the target would send it to {wanted}; "
         f"if the Secret's owner wants that: {command}"
     )
+
+
+def _rules_for(part: TargetPart, member: str, host: Host, rules: tuple[HostRule, ...]) -> tuple[HostRule, ...]:
+    """In clear text only where an entry names the very port: who lists a host alone means it encrypted."""
+    is_clear = member == "baseURL" and part.base_url.startswith("http://") and not host.is_own
+    return tuple(rule for rule in rules if rule.port is not None) if is_clear else rules
 
 
 def _hosts(part: TargetPart) -> dict[str, Host | None]:

@@ -86,7 +86,7 @@ def tally_pack(
 
     Args:
         pack: Whose selector counts; ``None`` where nobody knows what the author wants to select.
-        groups: All live pods.
+        groups: All live pods; those that are ending run it too, and are not counted.
         reports: By pod uid.
         namespaces: By name.
         is_in_force: Sidecars are to run this very generation of it; if not, none can have acked it.
@@ -115,6 +115,8 @@ def _meant(
         space = namespaces.get(group.namespace)
         is_opted_in = space is not None and space.is_opted_in
         for pod in group.pods:
+            if pod.is_ending:
+                continue
             if pod.has_sidecar or names_labels or (is_opted_in and not pod.is_opted_out):
                 yield pod, group.wanted.get(pack.name)
 

@@ -86,7 +86,8 @@ def pod_fact(raw: RawObject) -> PodFact | None:
         labels=_texts(metadata.get("labels")),
         service_account=_text(spec.get("serviceAccountName")) or "default",
         has_sidecar=has_sidecar(spec),
-        is_live=not metadata.get("deletionTimestamp") and phase not in _FINISHED_PHASES,
+        is_live=phase not in _FINISHED_PHASES,
+        is_ending=bool(metadata.get("deletionTimestamp")),
         is_opted_out=_texts(metadata.get("annotations")).get(INJECT_ANNOTATION) == "false",
     )
 
