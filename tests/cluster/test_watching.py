@@ -37,14 +37,14 @@ pytestmark = pytest.mark.usefixtures("account")
 NEVER = 3600.0
 QUICK = WatchTimings(
     listening=ListeningTimings(watch_seconds=2, silence_seconds=1.0, connect_seconds=1.0, stop_seconds=5.0),
-    watchdog=WatchdogTimings(deaf_seconds=5.0, grace_seconds=1.0, calm_seconds=5.0),
+    watchdog=WatchdogTimings(deaf_seconds=5.0, open_seconds=5.0, grace_seconds=1.0, calm_seconds=5.0),
     resync_seconds=NEVER,
     recheck_seconds=2.0,
     restart_seconds=0.1,
     look_seconds=0.2,
 )
 """Watches last two seconds, and what is not heard is found by nobody but the watchdog."""
-UNWATCHED = replace(QUICK, watchdog=replace(QUICK.watchdog, deaf_seconds=NEVER))
+UNWATCHED = replace(QUICK, watchdog=replace(QUICK.watchdog, deaf_seconds=NEVER, open_seconds=NEVER))
 """The same without a watchdog, for what has to be mended before it barks."""
 STEADY = replace(
     QUICK,
@@ -54,7 +54,7 @@ STEADY = replace(
 """The same, but no attempt is ever cut short, and there is time for one after an outage: kopf rests for two seconds."""
 PATIENT = WatchTimings(
     listening=ListeningTimings(watch_seconds=600, silence_seconds=60.0),
-    watchdog=WatchdogTimings(deaf_seconds=NEVER, grace_seconds=1.0, calm_seconds=5.0),
+    watchdog=WatchdogTimings(deaf_seconds=NEVER, open_seconds=NEVER, grace_seconds=1.0, calm_seconds=5.0),
     resync_seconds=2.0,
     recheck_seconds=0.5,
     restart_seconds=0.1,

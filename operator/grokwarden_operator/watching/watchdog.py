@@ -2,8 +2,8 @@
 
 A watch that is alive is opened anew every ``watch_seconds``, whatever happens or does not. It is taken for deaf
 
-- when nothing was heard of it for ``deaf_seconds``, and nothing for ``grace_seconds`` more in which the API server was
-  seen to answer, or
+- when nothing was heard of it for ``deaf_seconds`` (for ``open_seconds``, if it was just started), and nothing for
+  ``grace_seconds`` more in which the API server was seen to answer, or
 - when a list found an object that it did not tell of within ``grace_seconds``.
 
 An API server that is away makes nobody deaf: no restart of ours brings it back. This module only reckons; it refuses to
@@ -25,12 +25,14 @@ class WatchdogTimings:
     """What counts as late.
 
     Attributes:
-        deaf_seconds: After so long without a sign of life a watch is doubted.
+        deaf_seconds: After so long without a sign of life a watch is doubted,
+        open_seconds: and after so long, if there was none since the watches were started.
         grace_seconds: How much later than a list a watch may tell of an object.
         calm_seconds: A restart has borne fruit once so long passed without another.
     """
 
     deaf_seconds: float = 60.0
+    open_seconds: float = 15.0
     grace_seconds: float = 10.0
     calm_seconds: float = 60.0
 
@@ -142,8 +144,10 @@ class Watchdog:
         return {kind: now - watch.alive_at for kind, watch in self._watches.items()}
 
     def _is_silent(self, kind: Kind) -> bool:
-        since = max(self._watches[kind].alive_at, self._started_at)
-        return self._clock() - since > self._timings.deaf_seconds
+        alive_at, now = self._watches[kind].alive_at, self._clock()
+        if alive_at < self._started_at:
+            return now - self._started_at > self._timings.open_seconds
+        return now - alive_at > self._timings.deaf_seconds
 
     @property
     def _is_in_doubt(self) -> bool:
