@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -190,7 +191,9 @@ async def test_tail_follows_a_log_over_rotations_until_it_is_interrupted(tmp_pat
     writer = open_writer(log, segment_bytes=3_000)
     command = [sys.executable, "-c", "from grokwarden.edge.commands.audit import app; app()"]
     follower = await asyncio.create_subprocess_exec(
-        *command, "tail", str(log), "--follow", "-n", "2", "--output", "json", stdout=subprocess.PIPE
+        *(*command, "tail", str(log), "--follow", "-n", "2", "--output", "json"),
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     try:
         seen = []
@@ -201,7 +204,7 @@ async def test_tail_follows_a_log_over_rotations_until_it_is_interrupted(tmp_pat
             seen.append(json.loads(line)["seq"])
         assert seen == list(range(1, 13))
         assert len(segments(log)) > 3
-        follower.send_signal(2)
+        follower.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(follower.wait(), 10) == 0
     finally:
         if follower.returncode is None:
