@@ -147,7 +147,9 @@ class ConfigApi:
         )
         if pod is None or not is_same or not pod.is_live:
             raise RequestRefused(
-                HTTPStatus.FORBIDDEN, "no_such_pod", "the token's pod does not exist, is another one now, or has finished"
+                HTTPStatus.FORBIDDEN,
+                "no_such_pod",
+                "the token's pod does not exist, is another one now, or has finished",
             )
         if not pod.has_sidecar:
             raise RequestRefused(
