@@ -17,7 +17,6 @@ from typing import Any, Final
 
 from benchmarks.convergence.cluster import control_plane
 from benchmarks.convergence.errors import RunError
-from benchmarks.convergence.part import measure_part
 from benchmarks.convergence.phases import measure_burst, measure_changes, measure_quiet, measure_storm
 from benchmarks.convergence.report import as_markdown, as_text, machine, write_into
 from benchmarks.convergence.results import Size, as_data
@@ -115,8 +114,9 @@ def _measured_or_explained(
 
 def _measured(plan: Plan, folder: Path, kubeconfig: Path | None) -> tuple[list[Size], dict[str, str]]:
     with control_plane(folder, kubeconfig, say=say) as cluster, asyncio.Runner() as runner:
+        facts = machine(cluster)
         sizes = [runner.run(_interruptible(_size(plan, cluster, folder, sidecars))) for sidecars in plan.sidecars]
-        return sizes, machine(cluster)
+        return sizes, facts
 
 
 async def _interruptible(work: Coroutine[Any, Any, Size]) -> Size:
@@ -129,7 +129,6 @@ async def _interruptible(work: Coroutine[Any, Any, Size]) -> Size:
 async def _size(plan: Plan, cluster: ControlPlane, folder: Path, sidecars: int) -> Size:
     """Everything, with one number of sidecars."""
     dice = random.Random(_SEED)
-    part_bytes, build_seconds = measure_part()
     say(f"{sidecars} sidecars: bringing them up")
     processes = min(plan.client_processes, sidecars)
     async with scene(cluster, _made(folder / f"{sidecars}"), sidecars=sidecars, client_processes=processes) as there:
@@ -148,8 +147,6 @@ async def _size(plan: Plan, cluster: ControlPlane, folder: Path, sidecars: int) 
     return Size(
         sidecars=sidecars,
         client_processes=processes,
-        part_bytes=part_bytes,
-        build_seconds=build_seconds,
         quiet=quiet,
         changes=changes,
         bursts=bursts,

@@ -1,8 +1,8 @@
 """One process of the fleet: the stream clients of many sidecars, each with its own token, connections and files.
 
 ``python -m benchmarks.convergence.client_process CONFIG`` tells on standard output what its clients have acked, and
-answers questions that come on standard input; it ends when that does. All of a client is the sidecar's own code but
-for the step from a part to an engine: parts are checked and decoded, and taken to be in force.
+answers questions that come on standard input; it ends when that does. All of a client is the sidecar's own code: the
+stream, digests, building and selecting, the files for a restart, acks. Only calls are missing, and what serves them.
 """
 
 import asyncio
@@ -16,14 +16,16 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import structlog
 import uvloop
 
-from grokwarden.bundle import Bundle, Manifest, PackPart, PartRef, TargetPart, decode_part
+from grokwarden.bundle import PackPart
 from grokwarden.config_stream import RECONNECT_JITTER_SECONDS, Ack, StreamEvent
-from grokwarden_sidecar.configuration.bundle_source import Outcome, PackOutcome, Rejection, Update
+from grokwarden_sidecar.configuration.building import InForce, build
+from grokwarden_sidecar.configuration.bundle_source import Outcome, Rejection, Update
+from grokwarden_sidecar.configuration.effective import select
 from grokwarden_sidecar.stream.client import ConfigStream, Event, Operator, StreamClient
 from grokwarden_sidecar.stream.last_good import LastGood
 from grokwarden_sidecar.stream.lent_keys import LentKeys
@@ -31,7 +33,6 @@ from grokwarden_sidecar.stream.source import StreamSource
 from grokwarden_sidecar.stream.status import StreamStatus
 
 _MAX_LINE_BYTES: Final = 1024 * 1024
-_Part = TypeVar("_Part", PackPart, TargetPart)
 Tell = Callable[[Mapping[str, Any]], None]
 
 
@@ -116,8 +117,7 @@ class Client:
 
     source: StreamSource
     counts: Counts
-    manifest: Manifest | None = None
-    parts: dict[str, PackPart | TargetPart] = field(default_factory=dict)
+    in_force: InForce = field(default_factory=InForce)
     outcome: Outcome = field(default_factory=lambda: Outcome(version=""))
 
     async def run(self, *, wait_seconds: float) -> None:
@@ -126,43 +126,35 @@ class Client:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.source.run())
             async for update in self.source.updates():
-                self._take(update)
+                if isinstance(update, Rejection):
+                    self.outcome = Outcome(version=update.version, packs=update.packs)
+                elif update.version != self.outcome.version:
+                    await self._take(update)
                 await self.source.settled(self.outcome)
 
-    def _take(self, update: Update | Rejection) -> None:
-        """What the sidecar does, but for building steps: every new part is checked and decoded."""
-        if isinstance(update, Rejection):
-            self.outcome = Outcome(version=update.version, packs=update.packs)
-        elif update.version != self.outcome.version:
-            self.manifest = manifest = update.manifest
-            packs = tuple(self._part(update, ref, PackPart) for ref in manifest.packs)
-            targets = tuple(self._part(update, ref, TargetPart) for ref in manifest.targets)
-            refs = (*manifest.packs, *manifest.targets)
-            parts: tuple[PackPart | TargetPart, ...] = (*packs, *targets)
-            self.parts = {ref.digest: part for ref, part in zip(refs, parts, strict=True)}
-            self.outcome = Outcome(
-                version=update.version,
-                packs=tuple(PackOutcome(ref=ref) for ref in manifest.packs),
-                bundle=Bundle(version=update.version, manifest=manifest, packs=packs, targets=targets),
-            )
-
-    def _part(self, update: Update, ref: PartRef, kind: type[_Part]) -> _Part:
-        known, data = self.parts.get(ref.digest), update.parts[ref.digest]
-        if isinstance(known, kind):
-            return known
-        assert isinstance(data, bytes)
-        return decode_part(data, ref, kind, source="the operator")
+    async def _take(self, update: Update) -> None:
+        """What the sidecar's ``Applier`` does, but for handing an engine and a router to calls."""
+        building = await asyncio.to_thread(build, update, self.in_force)
+        selection = select(update.manifest, building, self.in_force)
+        self.outcome = Outcome(
+            version=update.version,
+            packs=selection.outcomes,
+            bundle=selection.bundle(update.version, update.manifest),
+            unreadable=building.unreadable,
+        )
+        self.in_force = InForce(
+            packs={pack.ref.name: pack for pack in selection.packs},
+            targets={target.ref.name: target for target in selection.targets},
+        )
 
     @property
     def state(self) -> dict[str, list[Any]]:
         """Generation and newest word of each pack in force."""
-        refs = self.manifest.packs if self.manifest else ()
-        return {ref.name: [ref.generation, _word_of(self.parts[ref.digest])] for ref in refs}
+        return {name: [pack.ref.generation, _word_of(pack.part)] for name, pack in self.in_force.packs.items()}
 
 
-def _word_of(part: PackPart | TargetPart) -> str:
-    steps = part.steps if isinstance(part, PackPart) else ()
-    return next((step.settings["attack_patterns"][-1] for step in steps if step.policy == "prompt-injection"), "")
+def _word_of(part: PackPart) -> str:
+    return next((step.settings["attack_patterns"][-1] for step in part.steps if step.policy == "prompt-injection"), "")
 
 
 class Fleet:

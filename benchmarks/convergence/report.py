@@ -189,8 +189,6 @@ def _remarks(sizes: Sequence[Size]) -> list[str]:
     largest = max(sizes, key=lambda each: each.sidecars)
     return [
         "After each burst and each restart every client held what was applied last, or the run would have failed.",
-        f"A changed pack is a part of {largest.part_bytes:,} bytes before compression.",
-        f"Building its steps would take a sidecar {_MILLISECONDS * largest.build_seconds:.0f} ms more.",
         f"The clients are in {largest.client_processes} processes.",
     ]
 

@@ -136,8 +136,6 @@ class Size:
 
     sidecars: int
     client_processes: int
-    part_bytes: int
-    build_seconds: float
     quiet: Quiet
     changes: Changes
     bursts: Sequence[Burst]
