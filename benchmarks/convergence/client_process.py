@@ -22,7 +22,7 @@ import structlog
 import uvloop
 
 from grokwarden.bundle import PackPart
-from grokwarden.config_stream import RECONNECT_JITTER_SECONDS, Ack, StreamEvent
+from grokwarden.config_stream import Ack, StreamEvent
 from grokwarden_sidecar.configuration.building import InForce, build
 from grokwarden_sidecar.configuration.bundle_source import Outcome, Rejection, Update
 from grokwarden_sidecar.configuration.effective import select
@@ -33,6 +33,7 @@ from grokwarden_sidecar.stream.source import StreamSource
 from grokwarden_sidecar.stream.status import StreamStatus
 
 _MAX_LINE_BYTES: Final = 1024 * 1024
+_CONNECTS_PER_SECOND: Final = 25  # of one process, at the beginning: that is no storm, and not measured
 Tell = Callable[[Mapping[str, Any]], None]
 
 
@@ -188,10 +189,10 @@ class Fleet:
 
     async def run(self, commands: asyncio.StreamReader) -> None:
         """Until there are no more commands."""
+        spread_seconds = len(self._clients) / _CONNECTS_PER_SECOND
         async with asyncio.TaskGroup() as tasks:
             running = [
-                tasks.create_task(client.run(wait_seconds=random.random() * RECONNECT_JITTER_SECONDS))
-                for client in self._clients
+                tasks.create_task(client.run(wait_seconds=random.random() * spread_seconds)) for client in self._clients
             ]
             async for line in commands:
                 command = json.loads(line)

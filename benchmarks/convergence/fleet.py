@@ -127,7 +127,7 @@ class Fleet:
 async def running_fleet(
     folder: Path, *, url: str, ca_file: Path, sidecars: Sequence[Sidecar], processes: int
 ) -> AsyncIterator[Fleet]:
-    """The clients are about to connect, within the time that reconnects are spread over; they end with the block."""
+    """The clients are about to connect, one after the other; they end with the block."""
     members: list[_Member] = []
     try:
         for number in range(processes):

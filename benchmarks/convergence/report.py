@@ -49,7 +49,7 @@ def as_markdown(sizes: Sequence[Size], facts: dict[str, str]) -> str:
     """Everything measured, for the docs."""
     lines: list[str] = []
     for title, (head, *rows) in _tables(sizes):
-        lines += [f"**{title}**", "", _row(head), _row(["---", *["--:"] * (len(head) - 1)]), *map(_row, rows), ""]
+        lines += [f"**{title}**", "", _row(head), _row(map(_alignment, rows[0])), *map(_row, rows), ""]
     lines += [" ".join(_remarks(sizes)), "", _row(["aim", "measured", ""]), _row(["---", "--:", "---"])]
     lines += [
         _row([f"{aim.what} ≤ {aim.limit:g} {aim.unit}", f"{aim.value:.2f}", "met" if aim.is_met else "**missed**"])
@@ -196,6 +196,10 @@ def _remarks(sizes: Sequence[Size]) -> list[str]:
 def _milliseconds(values: Sequence[float]) -> Iterable[str]:
     spread = Spread.of(values)
     return (f"{_MILLISECONDS * value:.0f}" for value in (spread.min, spread.median, spread.p99, spread.max))
+
+
+def _alignment(cell: str) -> str:
+    return "--:" if cell[:1].isdigit() and "," not in cell else "---"
 
 
 def _worded(aim: Aim) -> str:
