@@ -10,10 +10,9 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from grokwarden.resources import Document
-from grokwarden_operator.cluster import values as cluster_values
 from grokwarden_operator.cluster.errors import ClusterError
-from grokwarden_operator.reconcile.compiling import StoredResource, Verdicts
+from grokwarden_operator.listing import StoredResource
+from grokwarden_operator.reconcile.compiling import Verdicts
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -23,7 +22,7 @@ _AT_ONCE: Final = 8
 class VersionStore(Protocol):
     """What is needed of the API server; ``Cluster`` has it. All raise ``ClusterError``."""
 
-    async def stored(self) -> Sequence[cluster_values.StoredResource]:
+    async def stored(self) -> Sequence[StoredResource]:
         """Every resource that was stored."""
 
     async def store(self, uid: str, generation: int, document: Mapping[str, Any]) -> None:
@@ -47,12 +46,7 @@ class GoodVersions:
         Raises:
             ClusterError: It can't be read, so nothing may be published: something in force could be missing.
         """
-        self._known = {
-            raw.uid: StoredResource(
-                uid=raw.uid, generation=raw.generation, document=Document(content=dict(raw.document))
-            )
-            for raw in await self._store.stored()
-        }
+        self._known = {stored.uid: stored for stored in await self._store.stored()}
         return dict(self._known)
 
     async def keep(self, verdicts: Verdicts) -> bool:

@@ -112,6 +112,15 @@ class SecretTrouble(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredResource:
+    """A version of a pack or a target that was good, as it is kept over restarts of the operator."""
+
+    uid: str
+    generation: int
+    document: Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """Everything that is there now.
 

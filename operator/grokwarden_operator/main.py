@@ -23,10 +23,10 @@ from grokwarden_operator.cluster.values import PodIdentity
 from grokwarden_operator.controller import Controller, Told
 from grokwarden_operator.good_versions import GoodVersions
 from grokwarden_operator.inbox import Inbox
-from grokwarden_operator.listing import Kind, PodFact, SecretFact, SecretTrouble
+from grokwarden_operator.listing import Kind, PodFact, SecretFact, SecretTrouble, StoredResource
 from grokwarden_operator.metrics import OperatorMetrics
 from grokwarden_operator.probes import probe_app
-from grokwarden_operator.reconcile.compiling import ResourceCompiler, StoredResource
+from grokwarden_operator.reconcile.compiling import ResourceCompiler
 from grokwarden_operator.reconcile.reconcile import ReconcileSettings
 from grokwarden_operator.serving import HttpServer, serve
 from grokwarden_operator.settings import OperatorSettings
@@ -116,6 +116,7 @@ class _Operator:
             is_leader=lambda: True,  # the only replica
             clock=time.monotonic,
             now=_utc_now,
+            version_of=self._inventory.version,
             on_result=self._metrics.status_written,
         )
         self._certificates = CertificateKeeper(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from grokwarden_operator.reconcile.compiling import MAX_DOCUMENT_BYTES, ResourceCompiler, StoredResource
+from grokwarden_operator.listing import StoredResource
+from grokwarden_operator.reconcile.compiling import MAX_DOCUMENT_BYTES, ResourceCompiler
 from listings import BROKEN, CHAIN, ROOT, XAI, listing, pack, target
 
 FAILING = f"{{{CHAIN}, tests: [{{name: t, request: {{user: hello}}, expect: {{action: Block}}}}]}}"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from grokwarden.api.status import PolicyPackStatus, ProviderTargetStatus
 from grokwarden.config_stream import MAX_MESSAGE_CHARACTERS, MAX_REASON_CHARACTERS
 from grokwarden_operator.listing import Kind, SecretTrouble
-from grokwarden_operator.status.conditions import apply_document, changed_conditions, is_same_status, status_document
+from grokwarden_operator.status.conditions import changed_conditions, is_same_status, status_document
 from listings import BROKEN, CHAIN, namespace_of, pack, pod, secret, target
 from rounds import Rounds, draft_of, report
 
@@ -133,14 +133,6 @@ def test_an_event_fits_into_an_event():
     draft = pending()
     long = replace(draft, conditions=tuple(replace(c, message="x" * 5000) for c in draft.conditions))
     assert {len(c.message) for c in changed_conditions({}, status_document(long, {}, now=THEN))} == {1024}
-
-
-def test_a_status_is_applied_to_the_object_that_it_speaks_of():
-    """With the uid in it, the API server refuses it for another object of that name."""
-    draft = pending()
-    body = apply_document(draft, status_document(draft, {}, now=THEN))
-    assert body["metadata"] == {"name": "gateway", "namespace": "shop", "uid": pack().uid}
-    assert (body["apiVersion"], body["kind"]) == ("grokwarden.io/v1alpha1", "PolicyPack")
 
 
 @given(reason=st.text(max_size=200), message=st.text(max_size=2000))

@@ -25,7 +25,7 @@ from grokwarden_operator.cluster.paths import (
 )
 from grokwarden_operator.cluster.secret_stream import DEFAULT_SECRET_TIMINGS, SecretTimings, follow_secret
 from grokwarden_operator.cluster.server import DEFAULT_TIMEOUTS, FIELD_MANAGER, ApiServer, Timeouts
-from grokwarden_operator.cluster.values import FactList, Occurrence, OwnSecret, PodIdentity, StoredResource, Write
+from grokwarden_operator.cluster.values import FactList, Occurrence, OwnSecret, PodIdentity, Write
 from grokwarden_operator.listing import Kind, PodFact, SecretFact, SecretTrouble
 from grokwarden_operator.watching.facts import Fact, fact_of, pod_fact
 
@@ -35,7 +35,6 @@ __all__ = [
     "Occurrence",
     "OwnSecret",
     "PodIdentity",
-    "StoredResource",
     "Timeouts",
     "Write",
     "open_cluster",
@@ -87,11 +86,11 @@ class Cluster(OwnObjects):
         namespace: str,
         name: str,
         uid: str,
-        document: Mapping[str, Any],
+        status: Mapping[str, Any],
         *,
         resource_version: str = "",
     ) -> Write:
-        """The resource's status is what the member ``status`` of ``document`` says: DONE; or it is GONE or RECREATED.
+        """The resource's status is this: DONE; or the resource is GONE or RECREATED.
 
         An API server ignores a uid in a status that is applied, so that it would land on another object of that name.
         A version is heeded, and belongs to one object: ``resource_version`` is the newest that is known of this one.
@@ -104,7 +103,7 @@ class Cluster(OwnObjects):
                     "apiVersion": API_VERSION,
                     "kind": kind.value,
                     "metadata": metadata,
-                    "status": document["status"],
+                    "status": status,
                 }
                 if (await self._server.apply(status_path(kind, namespace, name), body)).is_success:
                     return Write.DONE

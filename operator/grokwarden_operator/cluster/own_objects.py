@@ -7,10 +7,12 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from grokwarden.resources import Document
 from grokwarden_operator.cluster.errors import ClusterUnavailableError
 from grokwarden_operator.cluster.paths import core_path
 from grokwarden_operator.cluster.server import ApiServer, Reply
-from grokwarden_operator.cluster.values import OwnSecret, StoredResource, Write
+from grokwarden_operator.cluster.values import OwnSecret, Write
+from grokwarden_operator.listing import StoredResource
 from grokwarden_operator.watching.facts import decoded_entries
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -110,4 +112,4 @@ def _stored(raw: Mapping[str, Any]) -> StoredResource | None:
     if not (uid and isinstance(document, dict)):
         log.warning("stored_resource_unreadable", name=raw.get("metadata", {}).get("name", ""))
         return None
-    return StoredResource(uid=uid, generation=generation, document=document)
+    return StoredResource(uid=uid, generation=generation, document=Document(content=document))

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from grokwarden_operator.listing import Kind
 from grokwarden_operator.watching.facts import Fact
@@ -63,12 +62,3 @@ class Occurrence:
     reason: str
     action: str
     note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredResource:
-    """A resource as it last was good, kept over restarts: apiVersion, kind, metadata and spec."""
-
-    uid: str
-    generation: int
-    document: Mapping[str, Any]

@@ -19,7 +19,7 @@ from grokwarden.compiler.units import CompiledPack, CompiledTarget, compile_pack
 from grokwarden.edge.logs import place_of
 from grokwarden.errors import BundleError, Problem, ResourceError
 from grokwarden.resources import Document
-from grokwarden_operator.listing import Listing, ResourceFact
+from grokwarden_operator.listing import Listing, ResourceFact, StoredResource
 from grokwarden_operator.reconcile.secret_keys import bound
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -27,15 +27,6 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 MAX_DOCUMENT_BYTES: Final = 1_000_000
 """A ConfigMap, in which the last good version is kept, holds 1,048,576 bytes."""
 _Unit = TypeVar("_Unit", CompiledPack, CompiledTarget)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredResource:
-    """A version of an object that was good."""
-
-    uid: str
-    generation: int
-    document: Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from grokwarden.api.metadata import API_VERSION
 from grokwarden_operator.plan import ConditionDraft, ConditionType, Reason, StatusDraft, Truth
 
 EVENT_MESSAGE_CHARACTERS: Final = 1024
@@ -60,16 +59,6 @@ def status_document(draft: StatusDraft, previous: Mapping[str, Any], *, now: dat
         document["nacks"] = [asdict(nack) for nack in draft.nacks]
         document["unenforceable"] = [asdict(gap) for gap in draft.gaps]
     return document
-
-
-def apply_document(draft: StatusDraft, status: StatusDocument) -> dict[str, Any]:
-    """The body of a server-side apply. The uid in it makes the API server refuse an object recreated meanwhile."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": draft.kind.value,
-        "metadata": {"name": draft.name, "namespace": draft.namespace, "uid": draft.uid},
-        "status": status,
-    }
 
 
 def is_same_status(previous: Mapping[str, Any], new: StatusDocument) -> bool:

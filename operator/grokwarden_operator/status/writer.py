@@ -28,7 +28,6 @@ from grokwarden_operator.plan import StatusDraft
 from grokwarden_operator.status.conditions import (
     ConditionChange,
     StatusDocument,
-    apply_document,
     changed_conditions,
     is_same_status,
     status_document,
@@ -47,8 +46,17 @@ _MOST_UNTOLD: Final = 1000  # of more Events the oldest are lost
 class StatusStore(Protocol):
     """What is needed of the API server; ``Cluster`` has it. Both raise ``ClusterError``."""
 
-    async def apply_status(self, kind: Kind, namespace: str, name: str, uid: str, document: Mapping[str, Any]) -> Write:
-        """The resource's status is what ``document`` says: DONE, GONE, RECREATED."""
+    async def apply_status(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        uid: str,
+        status: Mapping[str, Any],
+        *,
+        resource_version: str = "",
+    ) -> Write:
+        """The resource's status is this: DONE, GONE, RECREATED. The version saves a look at it."""
 
     async def post_event(self, occurrence: Occurrence) -> None:
         """Told as an Event in the resource's namespace."""
@@ -64,6 +72,7 @@ class StatusWriter:
         is_leader: Callable[[], bool],
         clock: Callable[[], float],
         now: Callable[[], datetime],
+        version_of: Callable[[Kind, str], str] = lambda _kind, _uid: "",
         on_result: Callable[[WriteResult], object] = lambda _: None,
         min_interval_seconds: float = MIN_INTERVAL_SECONDS,
     ) -> None:
@@ -74,6 +83,7 @@ class StatusWriter:
             is_leader: Asked before writing, and twice a second.
             clock: Monotonic.
             now: With a time zone; for conditions.
+            version_of: The newest resource version that is known of an object, by its uid; empty if none is.
             on_result: Is told of each attempt.
             min_interval_seconds: Between two writes of one object.
         """
@@ -81,6 +91,7 @@ class StatusWriter:
         self._is_leader = is_leader
         self._clock = clock
         self._now = now
+        self._version_of = version_of
         self._on_result = on_result
         self._min_interval_seconds = min_interval_seconds
         self._objects: dict[ObjectKey, StatusObject] = {}
@@ -192,7 +203,8 @@ class StatusWriter:
     async def _attempt(self, each: StatusObject, draft: StatusDraft, status: StatusDocument) -> WriteResult:
         try:
             async with asyncio.timeout(_WRITE_SECONDS):
-                done = await self._store.apply_status(*each.key, apply_document(draft, status))
+                version = self._version_of(each.key.kind, each.key.uid)
+                done = await self._store.apply_status(*each.key, status, resource_version=version)
         except TimeoutError:
             return self._unanswered(each, f"no answer within {_WRITE_SECONDS:.0f} s")
         except ClusterError as error:
