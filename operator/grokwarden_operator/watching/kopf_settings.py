@@ -49,7 +49,7 @@ class _NoDiffs(kopf.DiffBaseStorage):
         return None
 
     def store(self, **_: Any) -> None:  # noqa: ANN401
-        raise NotImplementedError
+        raise RuntimeError("kopf was about to write its notes into an object, which no handler of ours has it do")
 
 
 def kopf_settings(timings: ListeningTimings) -> kopf.OperatorSettings:
