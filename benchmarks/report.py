@@ -2,19 +2,19 @@
 
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from figures import Aim, columns, ending, row
 from machine import commit, processor
 from measuring import Plan, Results, Sample
 from patterns import PATTERNS
 from proxies import CHAIN, PASS_THROUGH, REQUEST_STEPS, ROUTING, Cores
 
-BEGIN: Final = "<!-- measured: begin -->"
-END: Final = "<!-- measured: end -->"
+PLACE: Final = "measured"
+"""Of the figures in a page."""
 _LIBRARIES: Final = ("uvicorn", "uvloop", "httptools", "aiohttp", "google-re2", "msgspec", "jiter")
 _COLUMNS: Final = (
     "proxy",
@@ -26,20 +26,6 @@ _COLUMNS: Final = (
     "MiB at start",
     "MiB after load",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
-    """What we want a figure to be at most."""
-
-    what: str
-    value: float
-    limit: float
-    unit: str
-
-    @property
-    def is_met(self) -> bool:
-        return self.value <= self.limit
 
 
 def ratios(samples: dict[str, Sample], name: str, figure: str) -> list[float]:
@@ -92,40 +78,16 @@ def as_data(results: Results, plan: Plan, facts: dict[str, str]) -> dict[str, An
 
 def as_text(results: Results, plan: Plan, facts: dict[str, str]) -> str:
     """Everything measured, for a terminal."""
-    rows = [_COLUMNS, *_rows(results.samples)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines += ["", *_remarks(results, plan), ""]
-    lines += [f"{'met   ' if aim.is_met else 'MISSED'}  {_worded(aim)}" for aim in aims(results)]
-    lines += ["", *(f"{name}: {value}" for name, value in facts.items())]
+    lines = [*columns([_COLUMNS, *_rows(results.samples)]), "", *_remarks(results, plan), ""]
+    lines += [*map(str, aims(results)), "", *(f"{name}: {value}" for name, value in facts.items())]
     return "\n".join(lines) + "\n"
 
 
 def as_markdown(results: Results, plan: Plan, facts: dict[str, str]) -> str:
     """Everything measured, for the docs."""
-    lines = [_row(_COLUMNS), _row(["---", *["--:"] * (len(_COLUMNS) - 1)])]
-    lines += [_row(row) for row in _rows(results.samples)]
-    lines += ["", " ".join(_remarks(results, plan)), "", _row(["aim", "measured", ""]), _row(["---", "--:", "---"])]
-    lines += [
-        _row([f"{aim.what} ≤ {aim.limit:g} {aim.unit}", f"{aim.value:.2f}", "met" if aim.is_met else "**missed**"])
-        for aim in aims(results)
-    ]
-    lines += ["", *(f"- {name}: {value}" for name, value in facts.items())]
+    lines = [row(_COLUMNS), row(["---", *["--:"] * (len(_COLUMNS) - 1)]), *map(row, _rows(results.samples))]
+    lines += ["", " ".join(_remarks(results, plan)), "", *ending(aims(results), facts)]
     return "\n".join(lines) + "\n"
-
-
-def write_into(page: Path, markdown: str) -> None:
-    """The page holds these figures in the place that its marks give.
-
-    Raises:
-        ValueError: The page has no such place.
-    """
-    text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{page} has no place for figures; expected a line {BEGIN} and a line {END}")
-    page.write_text(f"{before}{BEGIN}\n\n{markdown}\n{END}{after}", encoding="utf-8")
 
 
 def _rows(samples: dict[str, Sample]) -> list[list[str]]:
@@ -155,17 +117,9 @@ def _remarks(results: Results, plan: Plan) -> list[str]:
     ]
 
 
-def _worded(aim: Aim) -> str:
-    return f"{aim.what}: {aim.value:.2f} {aim.unit}, at most {aim.limit:g}"
-
-
 def _spread(values: Sequence[float], digits: int) -> str:
     low, middle, high = min(values), median(values), max(values)
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _listed(cores: frozenset[int]) -> str:

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from figures import write_into
 from measuring import Plan, measure
 from proxies import Cores
-from report import as_data, as_markdown, as_text, machine, write_into
+from report import PLACE, as_data, as_markdown, as_text, machine
 
 _DEFAULT: Final = Plan(rounds=6, seconds=2.0, connections=32, streams=100, pattern_calls=4_000)
 _QUICK: Final = Plan(rounds=1, seconds=0.2, connections=4, streams=4, pattern_calls=50)
@@ -40,7 +41,7 @@ def main() -> int:
     elif options.markdown == "-":
         print(as_markdown(results, plan, facts), end="")
     elif options.markdown:
-        write_into(Path(options.markdown), as_markdown(results, plan, facts))
+        write_into(Path(options.markdown), PLACE, as_markdown(results, plan, facts))
     else:
         print(as_text(results, plan, facts), end="")
     return 0

@@ -18,9 +18,10 @@ from typing import Any, Final
 from benchmarks.convergence.cluster import control_plane
 from benchmarks.convergence.errors import RunError
 from benchmarks.convergence.phases import measure_burst, measure_changes, measure_quiet, measure_storm
-from benchmarks.convergence.report import as_markdown, as_text, machine, write_into
+from benchmarks.convergence.report import PLACE, as_markdown, as_text, machine
 from benchmarks.convergence.results import Size, as_data
 from benchmarks.convergence.scene import scene
+from benchmarks.figures import write_into
 
 from e2e.cluster.control_plane import ControlPlane
 from e2e.cluster.errors import ClusterError
@@ -83,7 +84,7 @@ def main() -> int:
     elif options.markdown == "-":
         print(as_markdown(sizes, facts), end="")
     elif options.markdown:
-        write_into(Path(options.markdown), as_markdown(sizes, facts))
+        write_into(Path(options.markdown), PLACE, as_markdown(sizes, facts))
     else:
         print(as_text(sizes, facts), end="")
     return 0

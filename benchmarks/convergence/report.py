@@ -3,17 +3,17 @@
 import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from statistics import median
 from typing import Final
 
-from benchmarks.convergence.results import Aim, Burst, Cost, Size, Spread, Storm, aims
+from benchmarks.convergence.results import Burst, Cost, Size, Spread, Storm, aims
+from benchmarks.figures import columns, ending, row
 from benchmarks.machine import commit, processor
 
 from e2e.cluster.control_plane import ControlPlane, version_of
 
-BEGIN: Final = "<!-- convergence: begin -->"
-END: Final = "<!-- convergence: end -->"
+PLACE: Final = "convergence"
+"""Of the figures in a page."""
 _MILLISECONDS: Final = 1000.0
 _SPREAD: Final = ("min", "median", "p99", "max")
 
@@ -35,42 +35,18 @@ def as_text(sizes: Sequence[Size], facts: dict[str, str]) -> str:
     """Everything measured, for a terminal."""
     lines: list[str] = []
     for title, table in _tables(sizes):
-        widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-        lines += [title, ""]
-        lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
-        lines += [""]
-    lines += _remarks(sizes)
-    lines += ["", *(f"{'met   ' if aim.is_met else 'MISSED'}  {_worded(aim)}" for aim in aims(sizes))]
-    lines += ["", *(f"{name}: {value}" for name, value in facts.items())]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+        lines += [title, "", *columns(table), ""]
+    lines += [*_remarks(sizes), "", *map(str, aims(sizes)), "", *(f"{name}: {value}" for name, value in facts.items())]
+    return "\n".join(lines) + "\n"
 
 
 def as_markdown(sizes: Sequence[Size], facts: dict[str, str]) -> str:
     """Everything measured, for the docs."""
     lines: list[str] = []
     for title, (head, *rows) in _tables(sizes):
-        lines += [f"**{title}**", "", _row(head), _row(map(_alignment, rows[0])), *map(_row, rows), ""]
-    lines += [" ".join(_remarks(sizes)), "", _row(["aim", "measured", ""]), _row(["---", "--:", "---"])]
-    lines += [
-        _row([f"{aim.what} ≤ {aim.limit:g} {aim.unit}", f"{aim.value:.2f}", "met" if aim.is_met else "**missed**"])
-        for aim in aims(sizes)
-    ]
-    lines += ["", *(f"- {name}: {value}" for name, value in facts.items())]
+        lines += [f"**{title}**", "", row(head), row(map(_alignment, rows[0])), *map(row, rows), ""]
+    lines += [" ".join(_remarks(sizes)), "", *ending(aims(sizes), facts)]
     return "\n".join(lines) + "\n"
-
-
-def write_into(page: Path, markdown: str) -> None:
-    """The page holds these figures in the place that its marks give.
-
-    Raises:
-        ValueError: The page has no such place.
-    """
-    text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{page} has no place for figures; expected a line {BEGIN} and a line {END}")
-    page.write_text(f"{before}{BEGIN}\n\n{markdown}\n{END}{after}", encoding="utf-8")
 
 
 def _tables(sizes: Sequence[Size]) -> list[tuple[str, Table]]:
@@ -200,11 +176,3 @@ def _milliseconds(values: Sequence[float]) -> Iterable[str]:
 
 def _alignment(cell: str) -> str:
     return "--:" if cell[:1].isdigit() and "," not in cell else "---"
-
-
-def _worded(aim: Aim) -> str:
-    return f"{aim.what}: {aim.value:.2f} {aim.unit}, at most {aim.limit:g}"
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from statistics import quantiles
 from typing import Any
 
+from benchmarks.figures import Aim
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
@@ -140,20 +142,6 @@ class Size:
     changes: Changes
     bursts: Sequence[Burst]
     storms: Sequence[Storm]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
-    """What we want a figure to be at most."""
-
-    what: str
-    value: float
-    limit: float
-    unit: str
-
-    @property
-    def is_met(self) -> bool:
-        return self.value <= self.limit
 
 
 def aims(sizes: Sequence[Size]) -> list[Aim]:

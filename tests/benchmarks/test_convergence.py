@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 from benchmarks.convergence.client_process import Census
-from benchmarks.convergence.report import BEGIN, END, write_into
+from benchmarks.convergence.report import PLACE
 from benchmarks.convergence.results import Spread
 from benchmarks.convergence.scene import state_problem
+from benchmarks.figures import write_into
 
 from grokwarden.config_stream import Ack, AckedPack
 
@@ -84,8 +85,9 @@ def test_figures_replace_those_of_the_run_before_and_nothing_else(tmp_path: Path
     """The page is also written by ``make bench``, in a place of its own."""
     page = tmp_path / "performance.md"
     others = "<!-- measured: begin -->"
-    page.write_text(f"head\n{others}\nothers\n{BEGIN}\nold\n{END}\ntail\n")
-    write_into(page, "new\n")
-    write_into(page, "newest\n")
+    begin, end = f"<!-- {PLACE}: begin -->", f"<!-- {PLACE}: end -->"
+    page.write_text(f"head\n{others}\nothers\n{begin}\nold\n{end}\ntail\n")
+    write_into(page, PLACE, "new\n")
+    write_into(page, PLACE, "newest\n")
 
-    assert page.read_text() == f"head\n{others}\nothers\n{BEGIN}\n\nnewest\n\n{END}\ntail\n"
+    assert page.read_text() == f"head\n{others}\nothers\n{begin}\n\nnewest\n\n{end}\ntail\n"
